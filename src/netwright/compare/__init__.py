@@ -1,0 +1,1 @@
+"""The contest: candidates, equal budgets, seeds, paired intervals, frontier, the verdict in words."""

@@ -1,0 +1,100 @@
+"""What a data set is: a configuration in, schema and parts out.
+
+Statistics come from the training part. Equal samples lie in one part of our own splits; official
+splits are kept and their doubles reported in `notes`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from netwright.specs import Batch, Frozen, Part, Pictures, Schema
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """A part that lies in memory: one tensor a column, first axis the samples."""
+
+    columns: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def gather(self, index: Tensor) -> Batch:
+        """The samples at `index`, (n,) of integers."""
+        return {name: column.index_select(0, index) for name, column in self.columns.items()}
+
+    def to(self, device: torch.device) -> "Tensors":
+        """The same part on `device`."""
+        return Tensors({name: column.to(device) for name, column in self.columns.items()})
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A sample that was left out, where it lies and why."""
+
+    file: str
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set, checked and decoded."""
+
+    schema: Schema
+    parts: Mapping[str, Part]
+    """`train`, `validation`, `test`."""
+    fingerprint: str
+    """sha256 over every sample's bytes, in order, part by part."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the run and the report: doubles in an official split, missing batches."""
+    quarantine: tuple[Quarantined, ...] = ()
+    found: int = 0
+    """How many samples there were before the quarantine; 0: as many as in the parts."""
+
+
+class Dataset(ABC):
+    """One data set, or one form of files that a user may bring."""
+
+    Config: ClassVar[type[Frozen]]
+    """Frozen, unknown keys refused; `path` is where `--data PATH` goes, if it takes one."""
+    task: ClassVar[str]
+    """The task that it brings, for `train digits`."""
+
+    @abstractmethod
+    def open(self, config: Frozen) -> Data:
+        """Check, decode and split; InputError names file, place and reason.
+
+        `config` is an instance of this data set's `Config`.
+        """
+
+    @abstractmethod
+    def read(self, schema: Schema, inputs: Sequence[Path]) -> Iterator[tuple[str, Batch]]:
+        """Foreign inputs for `predict`: a name and a batch of one for each, as `gather` gives it.
+
+        Folders are walked. An input that cannot be read is an InputError.
+        """
+
+    def fits(self, path: Path) -> bool:
+        """Whether `path`, given with `--data`, holds files of this form; looks, does not decode."""
+        return False
+
+
+def example(schema: Schema, n: int) -> Batch:
+    """A toy batch of zeros, as `gather` would give it; for `cost` and for tests."""
+    made: Batch = {}
+    for name, column in schema.columns.items():
+        if isinstance(column, Pictures):
+            f = column.form
+            made[name] = torch.zeros(n, f.channels, f.height, f.width, dtype=torch.uint8)
+        else:
+            made[name] = torch.zeros(n, dtype=torch.long)
+    return made

@@ -1,0 +1,1 @@
+"""Floors: what a network must beat; one file each, holding one public `floor`."""

@@ -1,0 +1,1 @@
+"""HTML pages and model cards out of run folders; nothing is computed again, nothing is trained."""

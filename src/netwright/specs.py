@@ -1,0 +1,166 @@
+"""The words that all rooms share: forms, signature, plan, refusal, schema. Imports no torch.
+
+A *form* says what one sample looks like, without a batch axis. A *signature* is the whole contract
+between a task and a network. A *schema* says what the columns of a data set mean and how they are
+read, so that a trained net can be applied where its data is not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Positions = Literal["free", "aligned", "causal"]
+"""How output places belong to input places: see the whole input; place for place; only the past."""
+Layout = Literal["grid", "sequence", "vector"]
+"""What a trunk reads: (b, channels, height, width), (b, places, width) or (b, width)."""
+Scale = Literal["shrink", "keep", "grow"]
+"""What a trunk may do to the number of places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Pictures, or spectrograms: (channels, height, width)."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Symbols: (length,) of integers below `vocabulary`; as an output, logits per position."""
+
+    vocabulary: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Series: (length, features)."""
+
+    features: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """Numbers without an order: (features,)."""
+
+    features: int
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """One label out of `count`; as an output, logits."""
+
+    count: int
+
+
+Form = Image | Tokens | Frames | Vector | Classes
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What goes into a network and what comes out: all that a network knows of its task."""
+
+    input: Form
+    output: Form
+    context: Form | None = None
+    """A second input that the first may attend to (a source sentence)."""
+    condition: Form | None = None
+    """A label or a vector beside the input."""
+    positions: Positions = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a trunk may know of its task."""
+
+    layout: Layout
+    width: int
+    """Features (or channels) of what it reads."""
+    size: tuple[int, ...]
+    """Places of what it reads: (height, width), (length,) or (); the longest, for a sequence."""
+    positions: Positions
+    scale: Scale
+    memory: int | None = None
+    """Width of the context that it may attend to; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A cell that makes no sense, and the sentence that says why. A value, not an exception."""
+
+    reason: str
+
+
+class Frozen(BaseModel):
+    """A configuration: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pictures(Frozen):
+    """A column of pictures, stored as integers from 0 to `top`."""
+
+    kind: Literal["pictures"] = "pictures"
+    form: Image
+    mean: tuple[float, ...]
+    """Per channel, of the training part, on the scale of 0 to 1."""
+    deviation: tuple[float, ...]
+    top: int = 255
+    fit: Literal["exact", "crop", "ink"] = "crop"
+    """How a foreign picture is brought to `form`: refused if it differs; scaled and cropped in the
+    middle; or drawn light on dark, centred in its box, as scanned digits are."""
+
+
+class Labels(Frozen):
+    """A column of labels; its integers index `names`."""
+
+    kind: Literal["labels"] = "labels"
+    names: tuple[str, ...]
+
+    @property
+    def form(self) -> Classes:
+        """The form of one label."""
+        return Classes(len(self.names))
+
+
+Column = Annotated[Pictures | Labels, Field(discriminator="kind")]
+
+
+class Schema(Frozen):
+    """What the columns of a data set mean, and how they are read. Saved with every run."""
+
+    columns: Mapping[str, Column]
+
+
+Batch = dict[str, "Tensor"]
+"""Columns by name, first axis the samples."""
+
+
+class Part(Protocol):
+    """One part of a data set, in memory or mapped: `len(part)` samples."""
+
+    def __len__(self) -> int: ...
+    def gather(self, index: "Tensor") -> Batch:
+        """The samples at `index`, (n,) of integers, as they are stored; on `index`'s device."""
+        ...
+
+
+class Scorer(Protocol):
+    """What answers like a network: a network, or a floor."""
+
+    def __call__(self, x: "Tensor", **inputs: Any) -> "Tensor":
+        """Scores of a batch; named inputs are those of `Network.forward`."""
+        ...
+
+
+Growth = Fraction | int
+"""By how much a trunk multiplies each side of its grid."""

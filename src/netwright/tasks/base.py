@@ -1,0 +1,160 @@
+"""What a task is: roles and turns, bound to a schema. It knows no structure.
+
+A task with two players is two roles and their turns, and nothing more; the loop has no line about
+them. Sums, not means: `Loss(total, weight)` gives the same gradient however a batch is divided.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from netwright.metrics.base import Figure
+from netwright.specs import Batch, Frozen, Part, Schema, Scorer, Signature
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Nets = Mapping[str, Scorer]
+"""Role to network; a floor stands in one as well."""
+
+
+class DataLike(Protocol):
+    """What a task may ask of a data set."""
+
+    @property
+    def schema(self) -> Schema: ...
+    @property
+    def parts(self) -> Mapping[str, Part]: ...
+
+
+@dataclass(frozen=True)
+class Role:
+    """One player's contract."""
+
+    signature: Signature
+    given: "Path | None" = None
+    """A run folder: the role is frozen, built from its own run, and never varied (a judge)."""
+    fixed: str | None = None
+    """`structure/preset`: trained, but `compare` does not vary it."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One optimizer move. n moves of a player are its turn listed n times."""
+
+    name: str
+    roles: tuple[str, ...]
+    every: int = 1
+    """The turn is taken in rounds divisible by this (lazy regularisation)."""
+    second_order: bool = False
+    """Whether its objective differentiates a gradient; then attention takes the math kernel."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which samples a batch is made of."""
+
+    index: Tensor
+    """(n,) of integers."""
+    epoch: int = 0
+    position: int = 0
+    """Number of the batch in its epoch; 0: an epoch, and with it every stream, begins."""
+
+
+@dataclass
+class Loss:
+    """A sum, and what to divide it by."""
+
+    total: Tensor
+    weight: Tensor
+    """Samples or tokens, a scalar tensor."""
+    carry: dict[str, Tensor] = field(default_factory=dict)
+    """What lives on to the next step; empty: as before."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """Something to look at in the report."""
+
+    kind: Literal["picture", "text", "curve", "map", "sound", "table"]
+    title: str
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    """picture: `pictures` (n, c, h, w) in [0, 1]; map: `map` (h, w); curve: `x`, `y`;
+    table: `cells` (rows, columns)."""
+    strings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """picture: `captions`; table and map: `rows`, `columns`; text: `lines`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `apply` gives for one input."""
+
+    name: str
+    value: Mapping[str, object]
+    """Plain JSON: for classification `class`, `probability`, `top` (a list of pairs)."""
+
+
+class Task(ABC):
+    """A task bound to a schema, since `predict` has no data."""
+
+    Config: ClassVar[type[Frozen]]
+    figure: ClassVar[str]
+    """The name of the figure that the verdict is about."""
+
+    def __init__(self, schema: Schema, config: Frozen) -> None:
+        self.schema, self.config = schema, config
+
+    @abstractmethod
+    def roles(self) -> Mapping[str, Role]:
+        """The players by name."""
+
+    def turns(self) -> Sequence[Turn]:
+        """The moves of one round, in order; by default one, of all trained roles."""
+        return (Turn("net", tuple(n for n, r in self.roles().items() if r.given is None)),)
+
+    def order(self, part: Part, size: int, generator: Generator) -> Sequence[Tensor]:
+        """The batches of one epoch as indices: a permutation, cut; a short last one is left out."""
+        return torch.randperm(len(part), generator=generator).split(size)[: len(part) // size]
+
+    def batch(self, part: Part, draw: Draw, generator: Generator, *, train: bool) -> Batch:
+        """Gather and, when training, augment; what it gives is what `objective` reads."""
+        return part.gather(draw.index)
+
+    def carry(self, nets: Nets, size: int) -> dict[str, Tensor]:
+        """What lives from step to step, at its start; shapes fixed for the run."""
+        return {}
+
+    @abstractmethod
+    def objective(
+        self,
+        turn: Turn,
+        nets: Nets,
+        batch: Batch,
+        carry: Mapping[str, Tensor],
+        generator: Generator,
+    ) -> Loss:
+        """The loss of one turn. Runs on the meta device too: no `.item()`, no boolean indexing."""
+
+    @abstractmethod
+    def evaluate(self, nets: Nets, data: DataLike, part: str) -> Mapping[str, Figure]:
+        """Figures over the whole part."""
+
+    def floors(self) -> Sequence[str]:
+        """Names in `floors/`, which stand beside every network."""
+        return ()
+
+    @abstractmethod
+    def apply(
+        self, nets: Nets, inputs: Iterator[tuple[str, Batch]], generator: Generator
+    ) -> Iterator[Answer]:
+        """Use the nets on named inputs, each a batch of one as a data set's `read` gives it."""
+
+    def exhibits(
+        self, nets: Nets, data: DataLike, part: str, generator: Generator
+    ) -> Sequence[Exhibit]:
+        """What to show of the nets on this part."""
+        return ()

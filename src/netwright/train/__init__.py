@@ -1,0 +1,1 @@
+"""Training: the one loop, recipe, budget, guard, run folder, checkpoint, progress."""
