@@ -163,7 +163,7 @@ def unknown(kind: str, name: str, names: Iterable[str], *, do: str = "") -> Inpu
 
 
 def escaped(text: str) -> str:
-    """`text` with control, bidirectional and escape characters written as `\\x1b` is."""
+    r"""`text` with control, bidirectional and escape characters written as `\x1b` is."""
     return "".join(
         c
         if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")

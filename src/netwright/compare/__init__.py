@@ -1,1 +1,1 @@
-"""The contest: candidates, equal budgets, seeds, paired intervals, frontier, the verdict in words."""
+"""The contest: candidates, equal budgets, seeds, paired intervals, frontier, verdict in words."""

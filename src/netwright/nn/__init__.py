@@ -1,1 +1,1 @@
-"""Components, each usable alone: attention, convolution, recurrence, norms, stems, heads, optimizers."""
+"""Components, each usable alone: attention, convolution, recurrence, stems, heads, optimizers."""

@@ -118,7 +118,8 @@ class Task(ABC):
 
     def order(self, part: Part, size: int, generator: Generator) -> Sequence[Tensor]:
         """The batches of one epoch as indices: a permutation, cut; a short last one is left out."""
-        return torch.randperm(len(part), generator=generator).split(size)[: len(part) // size]
+        order = torch.randperm(len(part), generator=generator)
+        return torch.split(order, size)[: len(part) // size]
 
     def batch(self, part: Part, draw: Draw, generator: Generator, *, train: bool) -> Batch:
         """Gather and, when training, augment; what it gives is what `objective` reads."""
