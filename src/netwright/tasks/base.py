@@ -104,6 +104,8 @@ class Task(ABC):
     Config: ClassVar[type[Frozen]]
     figure: ClassVar[str]
     """The name of the figure that the verdict is about."""
+    data: ClassVar[str]
+    """The data set that is taken where none is named; it works offline."""
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         self.schema, self.config = schema, config
@@ -124,6 +126,9 @@ class Task(ABC):
     def batch(self, part: Part, draw: Draw, generator: Generator, *, train: bool) -> Batch:
         """Gather and, when training, augment; what it gives is what `objective` reads."""
         return part.gather(draw.index)
+
+    def prepare(self, nets: Nets, part: Part, generator: Generator) -> None:
+        """Once, before step 0: show the trained nets some inputs (a whitening layer needs them)."""
 
     def carry(self, nets: Nets, size: int) -> dict[str, Tensor]:
         """What lives from step to step, at its start; shapes fixed for the run."""

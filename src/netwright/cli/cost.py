@@ -1,0 +1,49 @@
+"""`netwright cost`: what a training would cost, before any training."""
+
+import argparse
+from pathlib import Path
+
+from netwright.cli.common import (
+    Subparsers,
+    add_execution,
+    add_target,
+    command,
+    emit,
+    execution,
+    next_step,
+)
+
+
+def add(verbs: Subparsers) -> None:
+    """Add the verb."""
+    parser = command(
+        verbs,
+        "cost",
+        "predict what a training costs, by a few real steps",
+        "netwright cost digits --structure cnn/small --budget 1000steps\n"
+        "netwright cost cifar10 --data cifar10/ --structure transformer/base --budget 10m",
+    )
+    add_target(parser)
+    parser.add_argument("--structure", default="cnn/small", metavar="S", help="family/preset")
+    parser.add_argument("--budget", default="30s", metavar="B", help="30s, 5m, 1000steps, ...")
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="YAML fields that replace the defaults"
+    )
+    add_execution(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the prediction."""
+    from netwright import face
+
+    found = face.cost(
+        arguments.target,
+        structure=arguments.structure,
+        data=arguments.data,
+        recipe=arguments.recipe,
+        budget=arguments.budget,
+        **execution(arguments),
+    )
+    emit(arguments, found.document(), found.text())
+    next_step(arguments, f"netwright train {arguments.target} --structure {arguments.structure}")

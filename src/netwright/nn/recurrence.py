@@ -1,0 +1,165 @@
+"""Recurrent layers: LSTM and GRU with one bias vector a gate, in one direction or both.
+
+LSTM (Hochreiter & Schmidhuber 1997; forget gate, its bias started at 1: Gers et al. 2000), with
+W, U, b of its own for each of i, f, g, o and s the logistic function:
+
+    i, f, o = s(W x_t + U h_{t-1} + b)        g = tanh(W x_t + U h_{t-1} + b)
+    c_t = f * c_{t-1} + i * g                 h_t = o * tanh(c_t)
+
+GRU (Cho et al. 2014, equations 5 to 8, with the reset gate behind the product, so that all products
+of a step are one):
+
+    r, z = s(W x_t + U h_{t-1} + b)           n = tanh(W x_t + b + r * (U h_{t-1}))
+    h_t = (1 - z) * n + z * h_{t-1}
+
+Dimensions: b batch, t places, d features read, n hidden features, l layers.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from netwright.nn.look import show
+from netwright.nn.masks import zero_padding
+
+Kind = Literal["lstm", "gru"]
+HOLD = 1e3
+"""Added to a gate, it opens or shuts it wholly in every precision."""
+
+
+def mirrored(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """`x`, (b, t, d), each row read from its own end; padding stays where it is.
+
+    By an index instead of packing: no wait for the device, and it runs on the meta device.
+    """
+    if lengths is None:
+        return x.flip(1)
+    places = torch.arange(x.shape[1], device=x.device)
+    at = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
+    return x.gather(1, at[..., None].expand_as(x))
+
+
+def advanced(y: Tensor, start: Tensor, lengths: Tensor) -> Tensor:
+    """Of `y`, (b, t, n), the place that row r reached by `lengths[r]`: (b, n); `start` for 0."""
+    at = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, y.shape[2])
+    return torch.where(lengths[:, None] > 0, y.gather(1, at)[:, 0], start.to(y.dtype))
+
+
+@final
+class RecurrentLayer(nn.Module):
+    """One layer in one direction, on torch's fused kernels.
+
+    W starts by Glorot & Bengio 2010, U orthogonal (Saxe et al. 2014), b zero but the forget gate's.
+    torch keeps two bias vectors a gate, which add up: the second is frozen at zero.
+    """
+
+    def __init__(self, kind: Kind, width: int, hidden: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.core = (nn.LSTM if kind == "lstm" else nn.GRU)(width, hidden, batch_first=True)
+        w, u, bias, second = self.core.parameters()
+        with torch.no_grad():
+            for gate in w.split(hidden):
+                nn.init.xavier_uniform_(gate)
+            for gate in u.split(hidden):
+                nn.init.orthogonal_(gate)
+            nn.init.zeros_(bias)
+            nn.init.zeros_(second)
+            if kind == "lstm":
+                bias[hidden : 2 * hidden] = 1.0
+        second.requires_grad_(False)
+
+    def forward(
+        self, x: Tensor, state: tuple[Tensor, ...] | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(b, t, d) to (b, t, n), and the state behind it: h and, of an LSTM, c, each (b, n).
+
+        With `lengths` (b,) row r's state is that behind its first `lengths[r]` places; this needs
+        a `state` to start from.
+        """
+        hx = None if state is None else tuple(s[None].contiguous() for s in state)
+        if lengths is not None and hx is not None and state is not None:
+            padding = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
+            x = x.masked_fill(padding[..., None], 0.0)
+            if self.kind == "lstm":
+                y, c = self._held(x, padding, hx)
+                return y, (advanced(y, state[0], lengths), c)
+            y, _ = self.core(x, hx[0])
+            return y, (advanced(y, state[0], lengths),)
+        if self.kind == "lstm":
+            y, (h, c) = self.core(x, hx)
+            return y, (h[0], c[0])
+        y, h = self.core(x, None if hx is None else hx[0])
+        return y, (h[0],)
+
+    def _held(self, x: Tensor, padding: Tensor, hx: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """An LSTM whose cell stands still where `padding` is, so that its last c is each row's.
+
+        One more input, 1 at padding, shuts the input gate and opens the forget gate: c = 1 c + 0 g.
+        """
+        w, u, bias, second = self.core.parameters()
+        hidden = self.core.hidden_size
+        column = w.new_zeros(4 * hidden, 1)
+        column[:hidden], column[hidden : 2 * hidden] = -HOLD, HOLD
+        weights = [torch.cat([w, column], 1), u, bias, second]
+        x = torch.cat([x, padding[..., None].to(x.dtype)], 2)
+        y, _, c = torch.lstm(x, hx, weights, True, 1, 0.0, self.training, False, True)
+        return y, c[0]
+
+
+@final
+class Recurrent(nn.Module):
+    """Layers on one another, dropout between them; in both directions side by side or forwards."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        width: int,
+        hidden: int,
+        layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.names = ("h", "c") if kind == "lstm" else ("h",)
+        self.width = hidden * (2 if bidirectional else 1)
+        widths = [width, *[self.width] * (layers - 1)]
+        self.ahead = nn.ModuleList(RecurrentLayer(kind, w, hidden) for w in widths)
+        self.back = nn.ModuleList(RecurrentLayer(kind, w, hidden) for w in widths if bidirectional)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(b, t, d) to (b, t, n), or 2 n in both directions; zeros beyond `lengths`."""
+        for i, layer in enumerate(self.ahead):
+            h = x if i == 0 else self.dropout(x)
+            x, _ = layer(h)
+            if self.back:
+                behind, _ = self.back[i](mirrored(h, lengths))
+                x = torch.cat([x, mirrored(behind, lengths)], 2)
+            show("block", x)
+        return zero_padding(x, lengths)
+
+    def state(self, batch: int) -> dict[str, Tensor]:
+        """Zeros: `h` and, of an LSTM, `c`, each (b, l, n)."""
+        if self.back:
+            raise ValueError("a layer that reads backwards has no state to step from")
+        some = next(self.parameters())
+        shape = (batch, len(self.ahead), self.hidden)
+        return {name: some.new_zeros(shape) for name in self.names}
+
+    def step(
+        self, x: Tensor, state: Mapping[str, Tensor], lengths: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The next t places, with gradient; row r's state advances by `lengths[r]`, 0 allowed."""
+        ends: list[tuple[Tensor, ...]] = []
+        for i, layer in enumerate(self.ahead):
+            start = tuple(state[name][:, i] for name in self.names)
+            x, end = layer(x if i == 0 else self.dropout(x), start, lengths)
+            show("block", x)
+            ends.append(end)
+        stacked = [torch.stack(s, 1) for s in zip(*ends, strict=True)]
+        return x, dict(zip(self.names, stacked, strict=True))

@@ -1,0 +1,163 @@
+"""What the public face gives back: plain values that print, make frames and show in notebooks."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netwright import registry
+from netwright.specs import Refusal
+from netwright.train.judge import in_words
+from netwright.train.recipe import Named
+from netwright.train.run import RunView
+from netwright.train.setting import bind_task, open_data
+
+
+class Shown:
+    """A result as a table: `rows()` is all that a kind of result says."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One mapping a row."""
+        raise NotImplementedError
+
+    def to_pandas(self) -> Any:
+        """The rows as a pandas DataFrame; needs `pip install netwright[frames]`."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        names = list(dict.fromkeys(k for row in rows for k in row))
+        head = "".join(f"<th>{html.escape(n)}</th>" for n in names)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(str(r.get(n, '')))}</td>" for n in names) + "</tr>"
+            for r in rows
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+@dataclass(frozen=True)
+class RunResult(Shown):
+    """A trained run and its figures."""
+
+    folder: Path
+    state: str
+    part: str
+    """`test` where it was evaluated, else `validation`."""
+    figures: Mapping[str, Mapping[str, Any]]
+    cost: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, view: RunView) -> "RunResult":
+        """What a run folder says."""
+        state = view.status()["state"]
+        if view.evaluated():
+            return cls(view.folder, state, "test", view.result()["figures"], view.cost())
+        lines = [m["validation"] for m in view.metrics() if "validation" in m]
+        last = view.load().state["last"] if lines else {}
+        return cls(view.folder, state, "validation", last, view.cost())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a figure."""
+        return [{"figure": name, "part": self.part, **said} for name, said in self.figures.items()]
+
+    def document(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "run": str(self.folder),
+            "state": self.state,
+            "part": self.part,
+            "figures": dict(self.figures),
+            "cost": dict(self.cost),
+        }
+
+    def text(self) -> str:
+        """For a terminal."""
+        n = next((f["n"] for f in self.figures.values()), 0)
+        said = [in_words(k, f["value"], f["unit"]) for k, f in self.figures.items()]
+        lines = [f"{self.part} ({n} samples): {', '.join(said)}"]
+        c = self.cost
+        if c:
+            lines.append(
+                f"{c['parameters']:,} parameters, {c['steps']:,} steps, {c['seconds']:.1f} s of "
+                f"training, {c['training_flops']:.3g} FLOPs"
+            )
+        lines.append(f"run: {self.folder}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Prediction(Shown):
+    """What a training would take."""
+
+    values: Mapping[str, Any]
+    lines: Sequence[str]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a figure."""
+        return [{"figure": k, "value": v} for k, v in self.values.items()]
+
+    def document(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return dict(self.values)
+
+    def text(self) -> str:
+        """For a terminal."""
+        return "\n".join(self.lines)
+
+
+@dataclass(frozen=True)
+class Matrix(Shown):
+    """Structure x task: what fits, by presets, or the sentence of the refusal."""
+
+    cells: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, targets: Sequence[tuple[str, Named]]) -> "Matrix":
+        """Build every cell on the meta device."""
+        cells = []
+        for task_name, data in targets:
+            task = bind_task(Named(name=task_name), open_data(data).schema)
+            for family in registry.names("models"):
+                structure = registry.load("models", family)
+                for role, wanted in task.roles().items():
+                    if wanted.given is not None:
+                        continue
+                    found = {
+                        preset: structure.refuses(wanted.signature, config)
+                        for preset, config in structure.presets.items()
+                    }
+                    cells.append(_cell(task_name, data.name, family, role, found))
+        return cls(cells)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a cell."""
+        return [dict(c) for c in self.cells]
+
+    def document(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"cells": self.rows()}
+
+    def text(self) -> str:
+        """For a terminal."""
+        lines = []
+        for c in self.cells:
+            fits = ", ".join(c["fits"]) or "refused"
+            lines.append(f"{c['task']:<22} {c['structure']:<15} {c['role']:<14} {fits}")
+            lines += [f"    {preset}: {why}" for preset, why in c["refused"].items()]
+        return "\n".join(lines)
+
+
+def _cell(
+    task: str, data: str, family: str, role: str, found: Mapping[str, Refusal | None]
+) -> dict[str, Any]:
+    return {
+        "task": task,
+        "data": data,
+        "structure": family,
+        "role": role,
+        "fits": [p for p, why in found.items() if why is None],
+        "refused": {p: why.reason for p, why in found.items() if why is not None},
+    }

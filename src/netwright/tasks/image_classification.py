@@ -1,0 +1,322 @@
+"""Image classification: one label out of several for each picture.
+
+Pictures lie as integers and are normalised when a batch is made: x = (u / top - mean) / deviation.
+The loss is cross-entropy with label smoothing (Szegedy et al. 2016, section 7).
+Dimensions: b batch, n samples of a part, c channels, h height, w width, k classes.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, Protocol, TypeVar, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from netwright.errors import InputError
+from netwright.metrics.base import Figure
+from netwright.nn import augment
+from netwright.specs import Batch, Frozen, Labels, Part, Pictures, Schema, Scorer, Signature
+from netwright.tasks.base import Answer, DataLike, Draw, Exhibit, Loss, Nets, Role, Task, Turn
+
+Kind = TypeVar("Kind", Pictures, Labels)
+
+JUDGED = 500
+"""Pictures that are scored at once."""
+APPLIED = 64
+"""Foreign pictures that are scored at once; their answers come together."""
+MISTAKES = 24
+"""Pictures shown of those that were wrong with the highest confidence."""
+
+
+class Options(Frozen):
+    """How pictures are varied in training, and what is reported."""
+
+    label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
+    mixup: float = Field(0.0, ge=0.0)
+    """Beta's parameter; 0: off. With `cutmix` on too, a coin decides for each batch."""
+    cutmix: float = Field(0.0, ge=0.0)
+    """Beta's parameter; 0: off."""
+    flip: Literal["none", "random", "alternating"] = "none"
+    """Left and right; `alternating` shows each picture in both forms in two epochs."""
+    shift: int = Field(0, ge=0)
+    """Pixels that a picture moves by at most, in each direction (pad and crop)."""
+    shift_mode: augment.Edge = "reflect"
+    """What comes in from beyond the edge; `zero` is the mean of the training pictures."""
+    cutout: int = Field(0, ge=0)
+    """Side of the square that is covered, in pixels."""
+    brightness: float = Field(0.0, ge=0.0)
+    """Greatest change, in deviations of the training pictures."""
+    contrast: float = Field(0.0, ge=0.0, le=1.0)
+    """Greatest relative change of the spread about a picture's mean."""
+    test_flip: bool = False
+    """Adds the figure `accuracy_flip`: logits are the mean of the picture's and its mirror's."""
+    top: int = Field(5, ge=1)
+    """Classes that an answer lists, and the k of the figure for the k best guesses."""
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """What can show its inner results."""
+
+    def look(self, x: Tensor) -> Mapping[str, Tensor]: ...
+
+
+class ImageClassification(Task):
+    """A picture in, scores of its classes out."""
+
+    Config = Options
+    figure = "accuracy"
+
+    def __init__(self, schema: Schema, config: Frozen) -> None:
+        super().__init__(schema, config)
+        assert isinstance(config, Options)
+        self.options = config
+        self.image, self.pictures = _column(schema, Pictures)
+        self.label, self.labels = _column(schema, Labels)
+        self.classes = len(self.labels.names)
+        side = min(self.pictures.form.height, self.pictures.form.width)
+        for name in ("shift", "cutout"):
+            value = getattr(self.options, name)
+            if value >= side:
+                raise InputError(
+                    f"{name} is {value}",
+                    why=f"the pictures are {side} pixels small, so nothing of them would be left",
+                    do=f"{name}={side // 8}",
+                )
+        deviation = torch.tensor(self.pictures.deviation).view(-1, 1, 1)
+        deviation[deviation == 0] = 1  # a channel that is constant
+        scale = 1 / (self.pictures.top * deviation)
+        offset = -torch.tensor(self.pictures.mean).view(-1, 1, 1) / deviation
+        self._affine = {torch.device("cpu"): (scale, offset)}
+
+    def roles(self) -> Mapping[str, Role]:
+        """One player, `net`."""
+        return {"net": Role(Signature(self.pictures.form, self.labels.form))}
+
+    def batch(self, part: Part, draw: Draw, generator: Generator, *, train: bool) -> Batch:
+        """`x` (b, c, h, w) normalised, `y` (b,) labels, and `target` (b, k) where they are mixed.
+
+        Augmented when training; `generator` lies on the CPU.
+        """
+        stored = part.gather(draw.index)
+        x, y = self.normalised(stored[self.image]), stored[self.label].long()
+        if not train:
+            return {"x": x, "y": y}
+        x = self._augmented(x, draw, generator)
+        mix = self._mix(generator)
+        if mix == "none":
+            return {"x": x, "y": y}
+        soft = F.one_hot(y, self.classes).to(x.dtype)
+        if mix == "mixup":
+            x, soft = augment.mixup(x, soft, self.options.mixup, generator)
+        else:
+            x, soft = augment.cutmix(x, soft, self.options.cutmix, generator)
+        return {"x": x, "y": y, "target": soft}
+
+    def normalised(self, stored: Tensor) -> Tensor:
+        """(b, c, h, w) integers as stored to floats of mean 0 and deviation 1."""
+        if stored.device not in self._affine:
+            scale, offset = self._affine[torch.device("cpu")]
+            self._affine[stored.device] = (scale.to(stored.device), offset.to(stored.device))
+        scale, offset = self._affine[stored.device]
+        return stored.float().mul_(scale).add_(offset)
+
+    def objective(
+        self,
+        turn: Turn,  # noqa: ARG002
+        nets: Nets,
+        batch: Batch,
+        carry: Mapping[str, Tensor],  # noqa: ARG002
+        generator: Generator,  # noqa: ARG002
+    ) -> Loss:
+        """Sum of the cross-entropies in nats, over the number of samples."""
+        logits = nets["net"](batch["x"]).float()
+        target = batch["target"] if "target" in batch else batch["y"]
+        smoothing = self.options.label_smoothing
+        total = F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="sum")
+        return Loss(total, logits.new_full((), float(logits.shape[0])))
+
+    def evaluate(self, nets: Nets, data: DataLike, part: str) -> Mapping[str, Figure]:
+        """`accuracy`, `f1_macro`, `log_loss`, `ece`; `topK` where there are more than K classes.
+
+        The part is read once; nets are given in evaluation mode. `log_loss` and `ece` are of the
+        softmax of the scores, whatever these are: a floor's margins are no logits, and look badly
+        calibrated.
+        """
+        logits, flipped, y = self._scores(nets["net"], data.parts[part])
+        confidence, guess = logits.softmax(1).max(1)
+        hit = (guess == y).float()
+        hot = torch.cat([F.one_hot(y, self.classes), F.one_hot(guess, self.classes)], 1).float()
+        nll = F.cross_entropy(logits, y, reduction="none")
+        figures = {"accuracy": Figure(hit[:, None], "mean", higher=True, unit="%")}
+        top = self.options.top
+        if 1 < top < self.classes:
+            near = (logits.topk(top, 1).indices == y[:, None]).any(1).float()
+            figures[f"top{top}"] = Figure(near[:, None], "mean", higher=True, unit="%")
+        figures["f1_macro"] = Figure(hot, "f1_macro", higher=True, unit="%")
+        figures["log_loss"] = Figure(nll[:, None], "mean", higher=False, unit="nats")
+        rows = torch.stack([hit, confidence], 1)
+        figures["ece"] = Figure(rows, "calibration", higher=False, unit="%")
+        if flipped is not None:
+            hit = (flipped.argmax(1) == y).float()
+            figures["accuracy_flip"] = Figure(hit[:, None], "mean", higher=True, unit="%")
+        return figures
+
+    def floors(self) -> Sequence[str]:
+        """Nearest neighbour, a linear one, and support vectors on pixels and on gradients."""
+        return ("nearest-neighbour", "linear", "svm-rbf", "hog-svm")
+
+    def apply(
+        self,
+        nets: Nets,
+        inputs: Iterator[tuple[str, Batch]],
+        generator: Generator,  # noqa: ARG002
+    ) -> Iterator[Answer]:
+        """`class`, its `probability`, and `top`, [class, probability] pairs from the best on."""
+        net, names = nets["net"], self.labels.names
+        while chunk := list(itertools.islice(inputs, APPLIED)):
+            stored = torch.cat([batch[self.image] for _, batch in chunk]).to(_device(net))
+            with torch.inference_mode():
+                shares = net(self.normalised(stored)).float().softmax(1).cpu()
+            best = shares.topk(min(self.options.top, self.classes), 1)
+            for (name, _), share, index in zip(chunk, best.values, best.indices, strict=True):
+                pairs = zip(index.tolist(), share.tolist(), strict=True)
+                top = [[names[i], p] for i, p in pairs]
+                yield Answer(name, {"class": top[0][0], "probability": top[0][1], "top": top})
+
+    def exhibits(
+        self,
+        nets: Nets,
+        data: DataLike,
+        part: str,
+        generator: Generator,  # noqa: ARG002
+    ) -> Sequence[Exhibit]:
+        """Figures per class, the confusion matrix, the surest mistakes, and where a net looks."""
+        net, names = nets["net"], self.labels.names
+        logits, _, y = self._scores(net, data.parts[part])
+        confidence, guess = logits.softmax(1).max(1)
+        counts = confusion(y, guess, self.classes)
+        columns = ("precision", "recall", "F1", "samples")
+        shown = [
+            Exhibit(
+                "table",
+                "figures per class",
+                {"cells": per_class(counts)},
+                {"rows": names, "columns": columns},
+            ),
+            Exhibit(
+                "map",
+                "confusion matrix: true class down, predicted class across",
+                {"map": counts},
+                {"rows": names, "columns": names},
+            ),
+        ]
+        wrong = (guess != y).nonzero().squeeze(1)
+        if len(wrong):
+            surest = wrong[confidence[wrong].argsort(descending=True, stable=True)[:MISTAKES]]
+            captions = tuple(
+                f"said {names[guess[i]]}, is {names[y[i]]} ({confidence[i]:.0%})".replace("%", " %")
+                for i in surest.tolist()
+            )
+            stored = data.parts[part].gather(surest.to(_device(net)))[self.image]
+            shown.append(self._shown("mistakes made with the highest confidence", stored, captions))
+        return (*shown, *self._looked(net, data.parts[part]))
+
+    def _augmented(self, x: Tensor, draw: Draw, generator: Generator) -> Tensor:
+        o = self.options
+        x = augment.shift(x, o.shift, generator, edge=o.shift_mode)
+        if o.flip == "random":
+            x = augment.flip(x, generator)
+        elif o.flip == "alternating":
+            x = augment.alternating_flip(x, draw.index, draw.epoch)
+        x = augment.brightness_contrast(x, o.brightness, o.contrast, generator)
+        return augment.cutout(x, o.cutout, generator)
+
+    def _mix(self, generator: Generator) -> Literal["none", "mixup", "cutmix"]:
+        if self.options.mixup and self.options.cutmix:
+            first = float(torch.rand((), generator=generator)) < 0.5
+            return "mixup" if first else "cutmix"
+        if self.options.mixup:
+            return "mixup"
+        return "cutmix" if self.options.cutmix else "none"
+
+    def _scores(self, net: Scorer, part: Part) -> tuple[Tensor, Tensor | None, Tensor]:
+        """(n, k) logits, those averaged with the mirror's if asked for, (n,) labels; on the CPU."""
+        if len(part) == 0:
+            raise InputError("there are no pictures to judge by", why="this part is empty")
+        unused, device = Generator(), _device(net)
+        plain, flipped, truth = [], [], []
+        with torch.inference_mode():
+            for index in torch.arange(len(part), device=device).split(JUDGED):
+                batch = self.batch(part, Draw(index), unused, train=False)
+                logits = net(batch["x"]).float()
+                plain.append(logits)
+                truth.append(batch["y"])
+                if self.options.test_flip:
+                    flipped.append((logits + net(batch["x"].flip(3)).float()) / 2)
+        mirrored = torch.cat(flipped).cpu() if flipped else None
+        return torch.cat(plain).cpu(), mirrored, torch.cat(truth).cpu()
+
+    def _shown(self, title: str, stored: Tensor, captions: tuple[str, ...]) -> Exhibit:
+        pictures = stored.cpu().float() / self.pictures.top
+        return Exhibit("picture", title, {"pictures": pictures}, {"captions": captions})
+
+    def _looked(self, net: Scorer, part: Part) -> Sequence[Exhibit]:
+        """The last attention map of the first picture, if the net has one."""
+        if not isinstance(net, Looks):
+            return ()
+        stored = part.gather(torch.zeros(1, dtype=torch.long, device=_device(net)))
+        with torch.inference_mode():
+            seen = net.look(self.normalised(stored[self.image]))
+        maps = [value for name, value in seen.items() if name.startswith("attention")]
+        if not maps:
+            return ()
+        weights = maps[-1][0].float().cpu()
+        weights = weights.flatten(0, -3).mean(0) if weights.dim() > 2 else weights
+        caption = (self.labels.names[int(stored[self.label][0])],)
+        return (
+            self._shown("the picture that is looked at", stored[self.image], caption),
+            Exhibit(
+                "map",
+                "attention of the last layer, mean of its heads: from place (down) to place",
+                {"map": weights},
+            ),
+        )
+
+
+def confusion(truth: Tensor, guess: Tensor, classes: int) -> Tensor:
+    """(n,) labels and (n,) guesses to (k, k) counts: row the true class, column the guess."""
+    return torch.bincount(truth * classes + guess, minlength=classes**2).view(classes, classes)
+
+
+def per_class(counts: Tensor) -> Tensor:
+    """(k, k) counts to (k, 4): precision, recall, F1, samples; a share of nothing is 0."""
+    hits, said, there = counts.diag(), counts.sum(0), counts.sum(1)
+    shares = [hits / said.clamp(min=1), hits / there.clamp(min=1)]
+    shares.append(2 * hits / (said + there).clamp(min=1))
+    return torch.stack([*shares, there.to(shares[0].dtype)], 1)
+
+
+def _column(schema: Schema, kind: type[Kind]) -> tuple[str, Kind]:
+    """The first column of a kind; InputError if there is none."""
+    for name, column in schema.columns.items():
+        if isinstance(column, kind):
+            return name, column
+    wanted = kind.__name__.lower()
+    raise InputError(
+        f"these data hold no column of {wanted}",
+        why="image-classification reads pictures and labels",
+        do="netwright list",
+    )
+
+
+def _device(net: Scorer) -> torch.device:
+    """Where a network lies; a floor answers on the CPU."""
+    first = next(net.parameters(), None) if isinstance(net, nn.Module) else None
+    return torch.device("cpu") if first is None else first.device
+
+
+task = ImageClassification
+"""What the registry finds here."""

@@ -1,0 +1,240 @@
+"""Everything that moves in a training, and its capture as tensors and plain JSON.
+
+Dropping any one kind of state from `capture` makes a resumed run differ; the test of exact resume
+drops each in turn.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from netwright import registry
+from netwright.errors import DamagedError, InputError
+from netwright.models.base import Network
+from netwright.nn.optimizers import hidden_names, make_optimizer
+from netwright.specs import Part
+from netwright.tasks.base import Draw, Task
+from netwright.train.recipe import Recipe, RoleRecipe, structure_config
+from netwright.train.streams import key, key_global, outer_states_kept, stream
+
+JSON = dict[str, Any]
+
+
+@dataclass
+class Counters:
+    """How far a training is."""
+
+    round: int = 0
+    epoch: int = 0
+    position: int = 0
+    """Of the next batch in its epoch."""
+    samples: int = 0
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A training at a whole round: the judged weights, the rest of the tensors, plain numbers."""
+
+    weights: dict[str, Tensor]
+    trainer: dict[str, Tensor]
+    state: JSON
+
+
+def build_networks(task: Task, recipe: Recipe, given: Mapping[str, Network]) -> dict[str, Network]:
+    """A network for every role, its weights keyed by (seed, role); frozen ones from `given`."""
+    nets: dict[str, Network] = {}
+    with outer_states_kept():
+        for name, role in task.roles().items():
+            if role.given is not None:
+                nets[name] = given[name].eval().requires_grad_(requires_grad=False)
+                continue
+            mine = recipe.roles[name]
+            structure = registry.load("models", mine.structure)
+            config = structure_config(mine)
+            refusal = structure.refuses(role.signature, config)
+            if refusal is not None:
+                raise InputError(
+                    f"{mine.structure} does not fit {recipe.task.name}",
+                    why=refusal.reason,
+                    do=f"netwright matrix {recipe.task.name}",
+                )
+            key_global(key(recipe.seed, "weights", name))
+            nets[name] = structure.build(role.signature, config)
+    return nets
+
+
+def optimizers_of(net: Network, recipe: RoleRecipe) -> list[Optimizer]:
+    """What moves a role's weights; each group keeps its full rate as `initial_lr`."""
+    made = make_optimizer(
+        recipe.optimizer,
+        list(net.named_parameters()),
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        betas=recipe.betas,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        hidden=hidden_names(net) if recipe.optimizer == "muon" else (),
+        num_steps=recipe.muon_steps,
+        adamw_learning_rate=recipe.adam_learning_rate,
+    )
+    for optimizer in made:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return made
+
+
+class Live:
+    """Networks, optimizers, averages, carry and counters of one training, on one device."""
+
+    def __init__(
+        self,
+        task: Task,
+        part: Part,
+        recipe: Recipe,
+        device: torch.device,
+        nets: Mapping[str, Network],
+    ) -> None:
+        self.task, self.part, self.recipe, self.device = task, part, recipe, device
+        self.nets = {name: net.to(device) for name, net in nets.items()}
+        self.trained = tuple(n for n, r in task.roles().items() if r.given is None)
+        self.optimizers = {n: optimizers_of(self.nets[n], recipe.roles[n]) for n in self.trained}
+        self.averages = {
+            n: copy.deepcopy(self.nets[n]).requires_grad_(requires_grad=False).eval()
+            for n in self.trained
+            if recipe.roles[n].average is not None
+        }
+        self.carry = task.carry(self.nets, recipe.batch)
+        self.counters = Counters()
+        self.tallies = {t.name: torch.zeros(4, device=device) for t in task.turns()}
+        """Per turn since the last line: loss, moves, skipped in a row, most of those."""
+        self.skipped = {t.name: torch.zeros((), device=device) for t in task.turns()}
+        self._order: tuple[int, Any] = (-1, ())
+
+    def draws(self, count: int) -> Iterator[Draw]:
+        """The next `count` batches of the order, epoch after epoch."""
+        for _ in range(count):
+            yield self._next()
+
+    def _next(self) -> Draw:
+        c, recipe = self.counters, self.recipe
+        while True:
+            if self._order[0] != c.epoch:
+                keyed = stream(recipe.seed, "order", c.epoch)
+                self._order = (c.epoch, self.task.order(self.part, recipe.batch, keyed))
+            if c.position < len(self._order[1]):
+                break
+            if not len(self._order[1]):
+                raise InputError(
+                    f"a batch of {recipe.batch} is larger than the training part",
+                    why=f"which holds {len(self.part)} samples",
+                    do=f"batch: {max(1, len(self.part) // 4)} in a recipe",
+                )
+            c.epoch, c.position = c.epoch + 1, 0
+        index = self._order[1][c.position]
+        draw = Draw(index.to(self.device), c.epoch, c.position)
+        c.position += 1
+        c.samples += len(index)
+        return draw
+
+    def steps_per_epoch(self) -> int:
+        """Rounds in which the order of the first epoch is drawn once."""
+        batches = len(
+            self.task.order(self.part, self.recipe.batch, stream(self.recipe.seed, "order", 0))
+        )
+        return max(1, -(-batches // self.draws_per_round()))
+
+    def draws_per_round(self) -> int:
+        """Batches that one round draws, lazy turns counted by their share."""
+        taken = sum(1 / t.every for t in self.task.turns())
+        return max(1, round(taken * self.recipe.accumulate))
+
+    @contextmanager
+    def judged(self) -> Iterator[dict[str, nn.Module]]:
+        """The nets as they are judged and applied: in evaluation mode, averages where they are."""
+        nets = {n: self.averages.get(n, net).eval() for n, net in self.nets.items()}
+        try:
+            yield dict(nets)
+        finally:
+            self.train_mode()
+
+    def train_mode(self) -> None:
+        """Put the trained roles in training mode."""
+        for name in self.trained:
+            self.nets[name].train()
+
+    def capture(self) -> Captured:
+        """Everything that moves, copied to the CPU."""
+        weights: dict[str, Tensor] = {}
+        trainer: dict[str, Tensor] = {}
+        for name in self.trained:
+            best = self.averages.get(name, self.nets[name])
+            weights |= {f"{name}/{k}": v for k, v in best.state_dict().items()}
+            if name in self.averages:
+                trainer |= {f"live/{name}/{k}": v for k, v in self.nets[name].state_dict().items()}
+            for number, optimizer in enumerate(self.optimizers[name]):
+                for at, slots in _slots(optimizer):
+                    trainer |= {f"optimizer/{name}/{number}/{at}/{k}": v for k, v in slots.items()}
+        trainer |= {f"carry/{k}": v for k, v in self.carry.items()}
+        trainer |= {f"tally/{k}": v for k, v in self.tallies.items()}
+        trainer |= {f"skipped/{k}": v for k, v in self.skipped.items()}
+        return Captured(_copied(weights), _copied(trainer), {"counters": asdict(self.counters)})
+
+    def restore(self, saved: Captured) -> None:
+        """Take back what `capture` gave; DamagedError where it does not fit these networks."""
+        rest = saved.trainer
+        for name in self.trained:
+            _load(self.averages.get(name, self.nets[name]), _under(saved.weights, f"{name}/"), name)
+            if name in self.averages:
+                _load(self.nets[name], _under(rest, f"live/{name}/"), name)
+            for number, optimizer in enumerate(self.optimizers[name]):
+                _restore(optimizer, _under(rest, f"optimizer/{name}/{number}/"), self.device)
+        self.carry = {k: v.to(self.device) for k, v in _under(rest, "carry/").items()}
+        self.tallies = {k: v.to(self.device) for k, v in _under(rest, "tally/").items()}
+        self.skipped = {k: v.to(self.device) for k, v in _under(rest, "skipped/").items()}
+        self.counters = Counters(**saved.state["counters"])
+        self._order = (-1, ())
+
+
+def _slots(optimizer: Optimizer) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for at, p in enumerate(parameters):
+        if p in optimizer.state:
+            yield (
+                at,
+                {k: torch.as_tensor(v) for k, v in optimizer.state[p].items() if v is not None},
+            )
+
+
+def _restore(optimizer: Optimizer, saved: Mapping[str, Tensor], device: torch.device) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    optimizer.state.clear()
+    for name, value in saved.items():
+        at, slot = name.split("/")
+        p = parameters[int(at)]
+        if value.shape == p.shape and slot != "step":
+            # fused kernels walk raw memory: the slot must lie in memory as its parameter does
+            optimizer.state[p][slot] = torch.empty_like(p, dtype=value.dtype).copy_(value)
+        else:
+            optimizer.state[p][slot] = value.to(device, copy=True)
+
+
+def _load(net: nn.Module, saved: dict[str, Tensor], role: str) -> None:
+    try:
+        net.load_state_dict(saved)
+    except RuntimeError as error:
+        why = str(error).splitlines()[-1].strip()
+        raise DamagedError(f"the weights of '{role}' do not fit its network", why=why) from None
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}

@@ -1,0 +1,79 @@
+"""What a user names: a task or a data set, a structure for each role, own files."""
+
+from pathlib import Path
+
+from netwright import registry
+from netwright.errors import InputError, nearest, shown
+from netwright.train.recipe import Named, split_candidate
+
+
+def find_target(target: str, data: str | Path | None = None) -> tuple[str, Named]:
+    """The task and the data set that `TARGET` and `--data` mean.
+
+    A data set brings its task; a task takes the data set that is named, the one whose form the
+    files have, or its own offline default. InputError names what there is.
+    """
+    tasks, datasets = registry.names("tasks"), registry.names("datasets")
+    dataset = registry.spelled("datasets", target)
+    if dataset in datasets:
+        task: str = registry.load("datasets", dataset).task
+        return task, Named(name=dataset, config=_path_config(dataset, data))
+    name = registry.spelled("tasks", target)
+    if name not in tasks:
+        names = (*tasks, *datasets)
+        raise InputError(
+            f"no task or data set '{shown(target)}'",
+            why=f"tasks are {', '.join(tasks)}; data sets are {', '.join(datasets)}",
+            near=nearest(target, names),
+            do="netwright list",
+        )
+    if data is None:
+        return name, Named(name=registry.load("tasks", name).data)
+    spelled = registry.spelled("datasets", str(data))
+    if spelled in datasets:
+        return name, Named(name=spelled)
+    return name, _own_files(name, Path(data), datasets)
+
+
+def _path_config(dataset: str, data: str | Path | None) -> dict[str, str]:
+    if data is None:
+        return {}
+    config = registry.load("datasets", dataset).Config
+    if "path" not in config.model_fields:
+        raise InputError(f"the data set '{dataset}' takes no files", do=f"leave --data {data} out")
+    _must_exist(Path(data), ())
+    return {"path": str(data)}
+
+
+def _own_files(task: str, path: Path, datasets: tuple[str, ...]) -> Named:
+    """The data set of this task whose form the files have."""
+    serving = [d for d in datasets if registry.load("datasets", d).task == task]
+    _must_exist(path, serving)
+    for name in serving:
+        if registry.load("datasets", name).fits(path):
+            return Named(name=name, config={"path": str(path)})
+    raise InputError(
+        "no data set reads these files",
+        why=f"{task} takes {', '.join(serving)}",
+        file=shown(path),
+        do="a folder with one subfolder of pictures for each class",
+    )
+
+
+def _must_exist(path: Path, names: list[str] | tuple[()]) -> None:
+    if not path.exists():
+        raise InputError(
+            "there is no such file, folder or data set",
+            near=nearest(str(path), names),
+            file=shown(path),
+        )
+
+
+def role_candidates(text: str) -> dict[str, str]:
+    """`cnn/small` as {'net': 'cnn/small'}; `a=cnn/small+b=mlp/tiny` as two roles."""
+    roles: dict[str, str] = {}
+    for piece in text.split("+"):
+        role, _, candidate = piece.rpartition("=")
+        family, preset = split_candidate(candidate.strip())
+        roles[role.strip() or "net"] = f"{family}/{preset}"
+    return roles

@@ -1,0 +1,130 @@
+"""One turn's move: divide, guard, clip, step, average, put buffers back, carry on.
+
+The guard never waits for the device: one pass divides the gradients by the weight and looks for
+non-finite numbers (the kernel behind torch's GradScaler; `tests/train/test_update.py` pins it), and
+its finding masks everything that would move.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from netwright.tasks.base import Loss, Turn
+from netwright.train.live import Live
+from netwright.train.schedule import factor
+
+
+class Mover:
+    """What one turn moves, gathered once into the lists that the kernels read."""
+
+    def __init__(self, turn: Turn, live: Live) -> None:
+        self.turn, self.live = turn, live
+        nets = live.nets
+        self.parameters = [p for r in turn.roles for p in nets[r].parameters() if p.requires_grad]
+        self.own = [b for r in turn.roles for b in nets[r].buffers()]
+        self.others = [b for r in live.trained if r not in turn.roles for b in nets[r].buffers()]
+        self.kept = [b.clone() for b in chain(self.own, self.others)]
+        self.found = torch.zeros((), device=live.device)
+
+    def before(self) -> None:
+        """Remember the buffers, which a forward pass may move."""
+        if self.kept:
+            torch._foreach_copy_(self.kept, [*self.own, *self.others])
+
+    def add(self, loss: Loss, *, first: bool) -> None:
+        """Add the gradient of one batch's sum."""
+        gradients = torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
+        for p, gradient in zip(self.parameters, gradients, strict=True):
+            if gradient is None:
+                p.grad = None if first else p.grad
+                continue
+            # fused kernels walk raw memory: a gradient must lie in memory as its weight does
+            g = gradient if gradient.stride() == p.stride() else torch.empty_like(p).copy_(gradient)
+            p.grad = g if first or p.grad is None else p.grad + g
+
+    @torch.no_grad()
+    def move(self, losses: Sequence[Loss], horizon: int) -> None:
+        """Divide by the weight, guard, and move what the turn's roles own."""
+        live, found = self.live, self.found
+        total = sum(
+            (x.total.detach().float() for x in losses[1:]), losses[0].total.detach().float()
+        )
+        weight = sum((x.weight for x in losses[1:]), losses[0].weight).float()
+        mean = total.clone()
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        found.zero_()
+        torch._amp_foreach_non_finite_check_and_unscale_(
+            [*gradients, mean], found, weight.reciprocal()
+        )
+        carry = losses[-1].carry
+        self._check([*(b for b in self.own if b.is_floating_point()), *carry.values()])
+        for role in self.turn.roles:
+            self._step(role, horizon)
+        self._put_back()
+        if carry:
+            old = live.carry
+            live.carry = {k: torch.where(found > 0, old[k], v.detach()) for k, v in carry.items()}
+        self._tally(mean)
+
+    def _check(self, tensors: Sequence[Tensor]) -> None:
+        if tensors:
+            norms = torch.stack(torch._foreach_norm([t.float() for t in tensors]))
+            self.found.copy_(torch.maximum(self.found, (~norms.isfinite().all()).float()))
+
+    def _step(self, role: str, horizon: int) -> None:
+        recipe, net = self.live.recipe.roles[role], self.live.nets[role]
+        if recipe.clip is not None:
+            clip_grad_norm_([p for p in net.parameters() if p.grad is not None], recipe.clip)
+        now = factor(
+            recipe.schedule,
+            self.live.counters.round,
+            horizon,
+            warmup=recipe.warmup,
+            cooldown=recipe.cooldown,
+        )
+        for optimizer in self.live.optimizers[role]:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * now
+            optimizer.grad_scale = None
+            optimizer.found_inf = self.found
+            optimizer.step()
+        if role in self.live.averages and recipe.average is not None:
+            self._average(role, recipe.average)
+
+    def _average(self, role: str, decay: float) -> None:
+        """The average moves by (1 - decay) (weights - average), where the guard found nothing."""
+        average, net = self.live.averages[role], self.live.nets[role]
+        mine: list[Tensor] = list(average.parameters())
+        theirs: list[Tensor] = list(net.parameters())
+        gap = torch._foreach_sub(theirs, mine)
+        torch._foreach_mul_(gap, (1 - decay) * (1 - self.found))
+        torch._foreach_add_(mine, gap)
+
+    def _put_back(self) -> None:
+        """Own buffers where the guard found something, other roles' always."""
+        if not self.kept:
+            return
+        bad = self.found > 0
+        for now, before in zip(self.own, self.kept, strict=False):
+            now.copy_(torch.where(bad, before, now))
+        if self.others:
+            torch._foreach_copy_(self.others, self.kept[len(self.own) :])
+        for role in self.turn.roles:
+            if role in self.live.averages:
+                mine = list(self.live.averages[role].buffers())
+                theirs = list(self.live.nets[role].buffers())
+                if mine:
+                    torch._foreach_copy_(mine, theirs)
+
+    def _tally(self, mean: Tensor) -> None:
+        bad = self.found
+        tally = self.live.tallies[self.turn.name]
+        row = (tally[2] + 1) * bad
+        clean = torch.where(bad > 0, torch.zeros_like(mean), mean)
+        tally.copy_(
+            torch.stack([tally[0] + clean, tally[1] + 1 - bad, row, torch.maximum(tally[3], row)])
+        )
+        self.live.skipped[self.turn.name].add_(bad)

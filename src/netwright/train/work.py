@@ -1,0 +1,240 @@
+"""Begin, resume, evaluate and apply a run: what the public face calls."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from netwright import registry
+from netwright.datasets.base import Data
+from netwright.errors import InputError, shown
+from netwright.metrics.base import Figure
+from netwright.models.base import Network
+from netwright.nn.flops import forward_flops, on_meta, parameters
+from netwright.specs import Schema
+from netwright.tasks.base import Answer, Nets, Task
+from netwright.train.budget import Clocks, Ledger
+from netwright.train.judge import figures_of, judge, plain, rows
+from netwright.train.live import Captured, Live, build_networks
+from netwright.train.machine import Options, differences, prepared, record
+from netwright.train.probe import decide_precision, seconds_per_round
+from netwright.train.progress import Progress
+from netwright.train.recipe import Recipe, validated
+from netwright.train.run import Run, RunView, continues
+from netwright.train.session import Session
+from netwright.train.setting import Setting, bind_task, open_setting, round_cost, start_live
+from netwright.train.stop import Stop, listening
+from netwright.train.streams import outer_states_kept, stream
+
+
+def begin(
+    recipe: Recipe,
+    folder: Path,
+    options: Options,
+    progress: Progress,
+    *,
+    data: Data | None = None,
+) -> RunView:
+    """Train in a new folder, or go on in one that holds the same specification."""
+    clocks = Clocks()
+    with prepared(options) as device, listening() as stop:
+        with clocks.running("data"):
+            setting = open_setting(recipe, device, data)
+        live = start_live(setting, options)
+        precise = recipe.model_copy(update={"precision": decide_precision(live, clocks)})
+        live.recipe = precise
+        setting = Setting(precise, setting.data, setting.task, device)
+        spec = {"recipe": precise.model_dump(mode="json")}
+        there = continues(folder, spec)
+        opened = (
+            Run.own(folder)
+            if there
+            else Run.create(folder, spec, seed=recipe.seed, determinism=record(device))
+        )
+        with opened as run:
+            return _go(run, setting, live, clocks, options, progress, stop)
+
+
+def resume(folder: Path, options: Options, progress: Progress) -> RunView:
+    """Go on with a run where its newest good checkpoint stands."""
+    clocks = Clocks()
+    with Run.own(folder) as run:
+        recipe = recipe_of(run.view)
+        old = run.view.determinism
+        if options.threads is None and isinstance(old, dict) and old.get("threads"):
+            options = options.model_copy(update={"threads": int(old["threads"])})
+        with prepared(options) as device, listening() as stop:
+            changed = differences(old, record(device)) if isinstance(old, dict) else []
+            progress.say("exact" if not changed else f"not exact: {'; '.join(changed)}")
+            with clocks.running("data"):
+                setting = open_setting(recipe, device)
+            live = start_live(setting, options)
+            return _go(run, setting, live, clocks, options, progress, stop)
+
+
+def _go(
+    run: Run,
+    setting: Setting,
+    live: Live,
+    clocks: Clocks,
+    options: Options,
+    progress: Progress,
+    stop: Stop,
+) -> RunView:
+    run.data(data_document(setting))
+    run.quarantine([asdict(q) for q in setting.data.quarantine])
+    counted = round_cost(live, setting)
+    ledger = Ledger(
+        live.recipe.budget,
+        live.steps_per_epoch(),
+        live.recipe.batch * live.draws_per_round(),
+        counted.flops,
+    )
+    session = Session(run, setting, live, ledger, clocks, progress, options.save_every)
+    if not session.restore():
+        timed = live.recipe.budget.seconds is not None and not live.recipe.budget.horizons
+        with clocks.running("compile"):
+            ledger.begin(seconds_per_round(live, clocks) if timed else 0.0)
+        run.event("start", {"horizon": ledger.horizon})
+    try:
+        session.train(stop)
+    finally:
+        progress.close()
+    run.cost(costs(live, setting, counted.flops, counted.uncounted, session))
+    _show_exhibits(run, setting, live)
+    return run.view
+
+
+def costs(
+    live: Live, setting: Setting, per_round: float, uncounted: Sequence[str], session: Session
+) -> dict[str, Any]:
+    """What the training took, counted and by the clock."""
+    counted = [parameters(live.nets[n]) for n in live.trained]
+    forward = {
+        n: _forward_flops(live.nets[n], setting.task.roles()[n].signature) for n in live.trained
+    }
+    spent = session.clocks.spent
+    granted = live.recipe.budget.seconds
+    return {
+        "parameters": sum(c.trainable for c in counted),
+        "frozen_parameters": sum(c.frozen for c in counted),
+        "forward_flops": sum(forward.values()),
+        "training_flops": per_round * session.step,
+        "uncounted": list(uncounted),
+        "steps": session.step,
+        "samples": live.counters.samples,
+        "horizons": [list(h) for h in session.ledger.horizons],
+        "seconds": spent.get("training", 0.0),
+        "granted": str(live.recipe.budget),
+        "overshoot": spent.get("training", 0.0) / granted - 1 if granted else 0.0,
+        "clocks": dict(spent),
+        "skipped": {k: int(v) for k, v in live.skipped.items()},
+    }
+
+
+def _forward_flops(net: Network, signature: Any) -> int:
+    from netwright.models.base import meta_input
+
+    inputs = {"x": meta_input(signature.input, 1)}
+    if signature.context is not None:
+        inputs["context"] = meta_input(signature.context, 1)
+    if signature.condition is not None:
+        inputs["condition"] = meta_input(signature.condition, 1)
+    shadow = on_meta(net).eval()
+    return forward_flops(shadow, inputs).flops
+
+
+def data_document(setting: Setting) -> dict[str, Any]:
+    """What a run says of its data."""
+    data = setting.data
+    return {
+        "data": setting.recipe.data.model_dump(mode="json"),
+        "schema": data.schema.model_dump(mode="json"),
+        "parts": {name: len(part) for name, part in data.parts.items()},
+        "fingerprint": data.fingerprint,
+        "notes": list(data.notes),
+        "quarantined": len(data.quarantine),
+    }
+
+
+def _show_exhibits(run: Run, setting: Setting, live: Live) -> None:
+    with outer_states_kept(), live.judged() as nets, torch.no_grad():
+        made = setting.task.exhibits(
+            nets, setting.data, "validation", stream(setting.recipe.seed, "exhibits")
+        )
+    run.exhibits(live.counters.round, made)
+
+
+def recipe_of(view: RunView) -> Recipe:
+    """The recipe that a run was made by."""
+    return validated(Recipe, view.spec["recipe"], f"{view.folder}/run.json")
+
+
+def evaluate(
+    folder: Path, options: Options, *, data: Data | None = None
+) -> tuple[RunView, Mapping[str, Figure]]:
+    """Judge the test part, once; a run that was judged gives what was found then."""
+    view = RunView.open(folder)
+    view.need_finished()
+    if view.evaluated():
+        return view, figures_of(view.result()["figures"], view.rows())
+    with Run.own(folder) as run, prepared(options) as device:
+        recipe = recipe_of(view)
+        setting = open_setting(recipe, device, data)
+        found = view.data()["fingerprint"]
+        if setting.data.fingerprint != found:
+            raise InputError("the data is not what this run was trained on", file=shown(folder))
+        live = Live(setting.task, setting.data.parts["train"], recipe, device, _built(setting))
+        _load(live, view)
+        figures = judge(live, setting, "test")
+        run.result(plain(figures), rows(figures))
+        return view, figures
+
+
+def _built(setting: Setting) -> dict[str, Network]:
+    return build_networks(setting.task, setting.recipe, {})
+
+
+def _load(live: Live, view: RunView) -> None:
+    saved = view.load()
+    live.restore(Captured(saved.weights, saved.trainer, saved.state))
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A trained run, ready to be used: no data needed."""
+
+    nets: Nets
+    task: Task
+    schema: Schema
+    data: str
+    """The data set by whose rules foreign inputs are read."""
+    device: torch.device
+    seed: int
+
+    def predict(self, inputs: Sequence[Path]) -> Iterator[Answer]:
+        """An answer for every file; folders are walked."""
+        read = registry.load("datasets", self.data).read(self.schema, inputs)
+        with torch.inference_mode():
+            yield from self.task.apply(self.nets, read, stream(self.seed, "apply"))
+
+
+def load(folder: Path, device: torch.device) -> Applied:
+    """Load a finished run's networks, in evaluation mode."""
+    view = RunView.open(folder)
+    view.need_finished()
+    recipe = recipe_of(view)
+    document = view.data()
+    schema = validated(Schema, document["schema"], f"{folder}/data.json")
+    task = bind_task(recipe.task, schema)
+    nets = build_networks(task, recipe, {})
+    saved = view.load()
+    for name, net in nets.items():
+        mine = {
+            k.partition("/")[2]: v for k, v in saved.weights.items() if k.startswith(f"{name}/")
+        }
+        net.load_state_dict(mine)
+        net.eval().requires_grad_(requires_grad=False).to(device)
+    return Applied(nets, task, schema, recipe.data.name, device, recipe.seed)
