@@ -221,7 +221,7 @@ class Disk:
 
     def torn(self, rng: random.Random) -> Tree:
         """What is there after a power loss that kept some of what it may lose."""
-        keep = rng.choice((0.2, 0.5, 0.8, 1.0))
+        keep, whole = rng.choice((0.2, 0.5, 0.8, 1.0)), rng.choice((0.2, 0.7, 0.9))
         names: dict[int, Any] = {}
         content: dict[int, bytes] = {}
 
@@ -230,7 +230,8 @@ class Disk:
             return names.setdefault(id(folder), kept)
 
         def data(file: File) -> bytes:
-            return content.setdefault(id(file), _tear(file, rng))
+            torn = _tear(file, rng) if rng.random() > whole else file.versions[-1]
+            return content.setdefault(id(file), torn)
 
         return self._tree(self._top, changes, data)
 
@@ -244,18 +245,15 @@ class Disk:
 
 
 def _tear(file: File, rng: random.Random) -> bytes:
-    """Some version since the last sync; what is new in it cut short, or with pieces of zeros."""
-    durable, data = file.versions[0], bytearray(rng.choice(file.versions))
-    start = len(durable)
-    kind = rng.choice(("whole", "short", "zeros", "empty"))
-    if len(data) <= start or kind == "whole":
+    """Some version since the last sync; what is new in it is cut short or has holes of zeros."""
+    data, start = bytearray(rng.choice(file.versions)), len(file.versions[0])
+    if len(data) <= start:
         return bytes(data)
-    if kind == "short":
+    if rng.random() < 0.5:
         return bytes(data[: rng.randrange(start, len(data))])
-    if kind == "empty":
-        return durable
+    holes = rng.choice((0.02, 0.2, 0.9))
     for place in range(start, len(data), BLOCK):
-        if rng.random() < 0.5:
+        if rng.random() < holes:
             end = min(place + BLOCK, len(data))
             data[place:end] = bytes(end - place)
     return bytes(data)
@@ -326,12 +324,12 @@ def frozen(tree: Tree) -> Any:
 
 
 def failures(
-    found: Iterator[Crash], root: Path, judge: Callable[[Path, Crash], str]
+    found: Iterator[Crash], root: Path, judge: Callable[[Path, Crash], str], until: str = ""
 ) -> tuple[int, list[str]]:
     """How many states there are, and those that `judge` finds wrong, in words.
 
     `judge` gets the state laid out in `root` and says "" or what is wrong. It is asked once for all
-    states that it cannot tell apart.
+    states that it cannot tell apart. The first that is wrong by the word `until` ends it.
     """
     count, wrong = 0, []
     known: dict[Any, str] = {}
@@ -343,6 +341,8 @@ def failures(
             known[key] = judge(root, crash)
         if known[key]:
             wrong.append(f"{crash.kind} after {crash.index} operations: {known[key]}")
+            if until and until in known[key]:
+                break
     return count, wrong
 
 
@@ -406,8 +406,8 @@ class Failing(Swift):
         super().mkdir(folder)
 
 
-class Killing(Layer):
-    """For real, and the process is killed before the operation with this number."""
+class Killing(Swift):
+    """The process is killed before the operation with this number."""
 
     def __init__(self, number: int) -> None:
         self.left = number

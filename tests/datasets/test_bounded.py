@@ -43,6 +43,12 @@ def test_a_bomb_stops_at_its_limit(tmp_path: Path) -> None:
         assert len(source.take(9 * FREE)) == 8 * FREE
 
 
+def test_a_short_file_may_pack_well(tmp_path: Path) -> None:
+    (tmp_path / "zeros.gz").write_bytes(gzip.compress(bytes(500_000)))
+    with opened(tmp_path / "zeros.gz", tmp_path) as source:
+        assert len(source.take(10**6)) == 500_000
+
+
 def test_no_more_than_the_most_is_read(tmp_path: Path) -> None:
     packed = tmp_path / "packed.gz"
     packed.write_bytes(gzip.compress(os.urandom(5000)))

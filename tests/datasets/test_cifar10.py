@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from netwright.datasets import cifar10
 from netwright.datasets.base import Data
@@ -263,6 +265,7 @@ def _member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
         (_member("link.bin", tarfile.SYMTYPE), "it is a link or a device"),
         (_member("link.bin", tarfile.LNKTYPE), "it is a link or a device"),
         (_member("pipe.bin", tarfile.FIFOTYPE), "it is a link or a device"),
+        (_member("holes.bin", tarfile.GNUTYPE_SPARSE), "it is a link or a device"),
         (_member("DATA_BATCH_2.bin"), "it stands there twice"),
     ],
 )
@@ -288,10 +291,12 @@ def test_an_archive_that_grows_too_much_is_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("cut", [10_000, 200])
-def test_a_cut_archive_is_refused(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize("damage", [slice(-10_000, None), slice(-4, None), slice(-8, -4)])
+def test_a_cut_or_damaged_archive_is_refused(tmp_path: Path, damage: slice) -> None:
     path = _archive(tmp_path / "x.tar.gz", BATCHES)
-    path.write_bytes(path.read_bytes()[:-cut])
+    raw = bytearray(path.read_bytes())
+    raw[damage] = b"" if damage.stop is None else b"sums"
+    path.write_bytes(raw)
     assert _refused(path).startswith(f"{path}: the file cannot be unpacked: its gzip data is")
 
 
@@ -300,6 +305,39 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     for raw in (b"", b"<html>not found</html>", gzip.compress(b"x" * 2000), bytes(100)):
         path.write_bytes(raw)
         assert _refused(path).startswith(f"{path}: this is no tar archive, or a damaged one: ")
+
+
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(changes=st.lists(st.tuples(st.integers(0, 3 * 512 - 1), st.integers(0, 255)), max_size=4))
+@example(changes=[(156, ord("x"))])
+@example(changes=[(124, 0x80), (125, 0xFF), (128, 0xFF)])
+def test_any_archive_is_read_or_refused(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
+    path = tmp_path / "x.tar"
+    raw = bytearray()
+    for name in ("data_batch_1.bin", "test_batch.bin", "a" * 120):
+        member = tarfile.TarInfo(name)
+        member.size = 2 * RECORD
+        raw += member.tobuf() + BATCHES["test_batch.bin"][: 2 * RECORD] + bytes(-2 * RECORD % 512)
+    for place, value in changes:  # in the headers, whose check sums are put right
+        start = (place // 512) * (512 + -(-2 * RECORD // 512) * 512)
+        raw[start + place % 512] = value
+        raw[start + 148 : start + 156] = b" " * 8
+        raw[start + 148 : start + 156] = b"%06o\0 " % sum(raw[start : start + 512])
+    path.write_bytes(raw + bytes(1024))
+    try:
+        data = dataset.open(Cifar10Config(path=path, validation=1))
+    except InputError:
+        return
+    assert {name: len(part) for name, part in data.parts.items()} == {
+        "train": 1,
+        "validation": 1,
+        "test": 2,
+    }
 
 
 def test_a_link_may_be_given_but_not_found(tmp_path: Path) -> None:

@@ -90,6 +90,18 @@ def test_a_fold_is_scikit_learns(*, shuffle: bool) -> None:
         assert len(data.parts["validation"]) == pytest.approx(180, abs=1)
 
 
+def test_equal_digits_lie_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    bunch = load_digits()
+    bunch.images[:120] = bunch.images[120:240]
+    bunch.target[:120] = bunch.target[120:240]
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: bunch)
+    for config in (DigitsConfig(), DigitsConfig(split="fold")):
+        data = dataset.open(config)
+        assert sum(map(len, data.parts.values())) == 1797
+        parts = [_rows(data, name) for name in data.parts]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 1677
+
+
 def test_the_notes_say_who_wrote_the_test_part(fixed: Data) -> None:
     shuffled = dataset.open(DigitsConfig(split="fold"))
     for data in (fixed, shuffled):

@@ -296,7 +296,7 @@ def test_a_packed_file_that_is_cut_is_refused(folder: Path) -> None:
 @settings(
     derandomize=True,
     deadline=None,
-    max_examples=150,
+    max_examples=80,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -67,12 +67,15 @@ def test_directions_follow_the_task_unless_they_are_asked_for() -> None:
     ):  # fmt: skip
         net = built(signature, Config(width=5, stem=LITTLE, bidirectional=asked))
         assert net.trunk.width == width
+    last = Config(width=5, head=HeadConfig(pooling="last"))
+    assert [built(s, last).trunk.width for s in (MOOD, TAGS)] == [5, 10]
 
 
 def test_misfits_have_sentences() -> None:
     text, token = Tokens(20, 12), HeadConfig(pooling="class_token")
     for signature, config, words in (
         (TEXT, Config(bidirectional=True), "would see the future"),
+        (MOOD, Config(bidirectional=True, head=HeadConfig(pooling="last")), "has just begun"),
         (Signature(text, text, context=text, positions="causal"), Config(), "context yet"),
         (MOOD, Config(bidirectional=False, head=token), "a class token stands before"),
         (Signature(Vector(9), Classes(2)), Config(), "a row of numbers has none"),
@@ -128,7 +131,9 @@ def test_two_builds_from_one_seed_agree_and_the_configuration_survives_json(
     one, two, other = (built(MOOD, c, s) for c, s in ((config, 3), (again, 3), (config, 4)))
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name])
-    assert any(not torch.equal(p, q) for p, q in zip(one.parameters(), other.parameters()))
+    assert any(
+        not torch.equal(p, q) for p, q in zip(one.parameters(), other.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("config", SMALL)

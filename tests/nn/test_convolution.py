@@ -103,8 +103,8 @@ def test_a_residual_block_adds_its_branch_and_starts_as_the_identity() -> None:
     torch.testing.assert_close(block(grid()), grid())
     stirred(block)
     x, one, two = grid(), block.norm1, block.norm2
-    y = F.conv2d(F.relu(F.group_norm(x, 4, one.weight, one.bias)), block.conv1.weight, padding=1)
-    y = F.relu(F.group_norm(y, 4, two.weight, two.bias))
+    y = F.conv2d(F.relu(F.group_norm(x, 1, one.weight, one.bias)), block.conv1.weight, padding=1)
+    y = F.relu(F.group_norm(y, 1, two.weight, two.bias))
     y = F.conv2d(y, block.conv2.weight, block.conv2.bias, padding=1)
     torch.testing.assert_close(block(x), x + y, rtol=1e-4, atol=1e-4)
 
@@ -131,9 +131,24 @@ def test_norms_go_over_what_they_say() -> None:
         y = channel_norm(kind, 16)(x)
         assert y.mean(axes).abs().max() < 1e-5
         torch.testing.assert_close(y.std(axes, correction=0), torch.ones(y.mean(axes).shape))
-    y = channel_norm("group", 16)(x).view(3, 8, 2, 9, 9)
+    y = channel_norm("group", 16)(x).view(3, 4, 4, 9, 9)
     assert y.mean((2, 3, 4)).abs().max() < 1e-5
     assert channel_norm("none", 16)(x) is x
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups"), [(1, 1), (4, 1), (8, 2), (12, 1), (32, 8), (128, 8), (6, 1)]
+)
+def test_a_group_has_four_channels_or_more(channels: int, groups: int) -> None:
+    assert channel_norm("group", channels).num_groups == groups
+
+
+def test_no_bias_stands_before_a_batch_norm() -> None:
+    for kind, kept in (("batch", False), ("layer", True)):
+        one, two = (channel_norm(kind, 8) for _ in range(2))
+        for block in (ConvNextBlock(one, 8), ResidualBlock((one, two), 8), PlainBlock(8, 8)):
+            last = [m for m in block.modules() if isinstance(m, nn.Conv2d)][-1]
+            assert (last.bias is not None) == (kept or isinstance(block, PlainBlock))
 
 
 @pytest.mark.parametrize("kind", ["group", "layer", "none"])

@@ -103,6 +103,12 @@ def test_a_linear_map_costs_twice_its_weights_and_its_input_is_free_without_grad
     assert both(net, meta(3, 4, 5, grad=True)) == 3 * hand
 
 
+def test_what_is_frozen_costs_no_gradient() -> None:
+    net = nn.Sequential(nn.Linear(5, 7), nn.Linear(7, 2))
+    net[0].requires_grad_(False)
+    assert both(net, meta(3, 5)) == 2 * 3 * (5 * 7 + 2 * 7 * 2)
+
+
 @pytest.mark.parametrize(("kind", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("ways", [1, 2])

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
@@ -54,7 +55,7 @@ def moved(optimizer: Any, params: list[nn.Parameter], grads: list[list[Tensor]])
         optimizer.step()
 
 
-@settings(derandomize=True, deadline=None, max_examples=15)
+@settings(derandomize=True, deadline=None, max_examples=8)
 @given(
     rows=st.integers(1, 9),
     cols=st.integers(1, 9),
@@ -88,7 +89,7 @@ def test_muon_agrees_with_torchs_within_its_bfloat16(shape: tuple[int, int], sca
         options = {"weight_decay": 0.5, "momentum": 0.9, "nesterov": True, "adjust_lr_fn": scale}
         theirs = nn.Parameter(w.clone())
         moved(torch.optim.Muon([theirs], 0.02, **(options | changed)), [theirs], grads)
-        return float((mine - theirs).norm() / (theirs - w).norm())
+        return ((mine - theirs).norm() / (theirs - w).norm()).item()
 
     other = "match_rms_adamw" if scale == "original" else "original"
     assert apart() < 0.01
@@ -184,6 +185,14 @@ def test_the_encoder_has_a_trunk_of_its_own() -> None:
     assert "trunk.first.weight" in hidden_names(net)
 
 
+@pytest.fixture
+def poisoned() -> Iterator[None]:
+    """Memory that torch leaves unfilled is NaN, so that nobody reads it unseen."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
 def build(kind: Any, net: nn.Module, **options: Any) -> list[torch.optim.Optimizer]:
     return make_optimizer(
         kind,
@@ -233,6 +242,7 @@ def test_a_skipped_step_moves_neither_weights_nor_state_nor_counters(kind: Any, 
     assert all(not torch.equal(a, b) for a, b in zip(before, tensors(net, made), strict=True))
 
 
+@pytest.mark.usefixtures("poisoned")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_run_whose_steps_were_skipped_ends_as_if_they_had_not_been(kind: Any, bad: float) -> None:

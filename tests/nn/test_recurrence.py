@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from netwright.nn.flops import forward_flops, on_meta, training_flops
 from netwright.nn.look import watching
 from netwright.nn.recurrence import Recurrent, RecurrentLayer, mirrored
 
@@ -173,3 +174,19 @@ def test_dropout_lies_between_layers_and_not_behind_the_last() -> None:
 def test_reading_backwards_leaves_no_state() -> None:
     with pytest.raises(ValueError, match="backwards"):
         Recurrent("lstm", 5, 7, bidirectional=True).state(1)
+
+
+@pytest.mark.parametrize(("kind", "gates", "states"), [("lstm", 4, 2), ("gru", 3, 1)])
+def test_on_the_meta_device_shapes_and_flops_are_those_of_the_equations(
+    kind: str, gates: int, states: int
+) -> None:
+    net = on_meta(Recurrent(kind, 5, 8))
+    x = torch.zeros(2, 6, 5, device="meta")
+    flops = 2 * 2 * 6 * gates * 8 * (5 + 8)
+    counted = forward_flops(net, {"x": x})
+    assert (counted.flops, counted.uncounted) == (flops, {})
+    total = training_flops(lambda: net(x.requires_grad_()).sum(), [*_trained(net), x])
+    assert total.flops == 3 * flops
+    y, state = net.step(x, net.state(2), torch.zeros(2, dtype=torch.long, device="meta"))
+    assert y.shape == (2, 6, 8)
+    assert [tuple(s.shape) for s in state.values()] == [(2, 1, 8)] * states

@@ -262,7 +262,7 @@ def test_exhibits_show_classes_confusion_and_the_surest_mistakes() -> None:
     assert matrix.strings["rows"] == matrix.strings["columns"] == table.strings["rows"]
     pictures, captions = mistakes.tensors["pictures"], mistakes.strings["captions"]
     batch = fixed(task, held, train=False)
-    share, guess = net(batch["x"]).softmax(1).max(1)
+    share, guess = net(batch["x"]).detach().softmax(1).max(1)
     wrong = guess != batch["y"]
     first = int(torch.where(wrong, share, torch.zeros(())).argmax())
     stored = held.parts["test"].gather(torch.tensor([first]))["image"][0]
@@ -303,13 +303,13 @@ def test_answers_keep_their_names_and_list_the_best_classes() -> None:
             yield f"{i}.png", {"image": part.gather(torch.tensor([i]))["image"]}
 
     answers = list(task.apply({"net": net}, inputs(), gen()))
-    shares = net(fixed(task, held, train=False)["x"]).softmax(1)
+    shares = net(fixed(task, held, train=False)["x"]).detach().softmax(1)
     assert [a.name for a in answers] == [f"{i}.png" for i in range(150)]
     for answer, share in zip(answers, shares, strict=True):
         top = answer.value["top"]
         assert isinstance(top, list)
         assert answer.value["class"] == f"class {int(share.argmax())}" == top[0][0]
-        assert answer.value["probability"] == pytest.approx(float(share.max().detach()), rel=1e-4)
+        assert answer.value["probability"] == pytest.approx(float(share.max()), rel=1e-4)
         assert len(top) == 3
         assert top[0][1] >= top[1][1] >= top[2][1]
     assert net.calls == 3 + 1

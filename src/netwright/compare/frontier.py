@@ -46,7 +46,7 @@ def frontier(
         return Frontier(None, (), frozenset(), None)
     apart, out = frozenset(told_apart), frozenset(barred)
     sign = 1 if higher else -1
-    priced = {name: cost for name in values if (cost := costs.get(name)) is not None}
+    priced = {name: paid for name in values if (paid := costs.get(name)) is not None}
 
     def cost(name: str) -> float:
         return priced.get(name, float("inf") if priced else 0.0)

@@ -1,23 +1,14 @@
 """`verdict.json`: what was compared, what came out, and what it means, in words.
 
-`decide` is a pure function: figures in, verdict out. Nothing in it reads a file or a clock, so that
-the same figures give the same verdict. Differences are corrected together (Holm) over all pairs of
-networks and of a network and a floor; two floors are not compared.
+The models alone: `decide` fills them, `words` and `table` speak of them.
 """
 
-import itertools
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from netwright.compare.frontier import frontier, told
-from netwright.compare.statistics import Estimate, Spread, difference, holm, interval, spread
-from netwright.compare.words import words
 from netwright.errors import DamagedError
-from netwright.metrics.base import Figure
 from netwright.specs import Frozen
 
 Axis = Literal[
@@ -25,8 +16,8 @@ Axis = Literal[
 ]
 """FLOPs of one example forward; of a cell's training; seconds of training; a count; seconds of one
 answer (p50); bytes at the peak; joules of a cell's training."""
+AXES: tuple[Axis, ...] = get_args(Axis)
 Status = Literal["done", "failed", "refused"]
-ALPHA = 0.05
 
 
 class Cell(Frozen):
@@ -159,152 +150,3 @@ class Verdict(Frozen):
     def text(self) -> str:
         """What verdict.json holds."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What `decide` is told of a network."""
-
-    name: str
-    family: str
-    figures: Sequence[Figure] = ()
-    """One a seed that is done."""
-    status: Status = "done"
-    reason: str = ""
-    roles: Mapping[str, str] = field(default_factory=dict)
-    spent: Sequence[Spent] = ()
-    costs: Mapping[Axis, float | None] = field(default_factory=dict)
-    cells: Sequence[Cell] = ()
-
-
-@dataclass(frozen=True)
-class FloorCandidate:
-    """What `decide` is told of a floor; no figure: it was refused, and `reason` says why."""
-
-    name: str
-    title: str
-    figure: Figure | None = None
-    fit_seconds: float | None = None
-    note: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Contest:
-    """What `decide` reads."""
-
-    task: str
-    data: str
-    fingerprint: str
-    figure: str
-    unit: str
-    higher: bool
-    budget: str
-    seeds: int
-    parts: Mapping[str, int]
-    candidates: Sequence[Candidate]
-    floors: Sequence[FloorCandidate] = ()
-    cost: Axis = "forward_flops"
-    machine: str = ""
-    command: str = ""
-    notes: Sequence[str] = ()
-
-
-def decide(contest: Contest) -> Verdict:
-    """Who is better than whom beyond chance, whom to choose, and the words for it."""
-    rows = [_row(c) for c in contest.candidates]
-    floors = [_floor(f) for f in contest.floors]
-    nets = {
-        c.name: spread(c.figures)
-        for c, row in zip(contest.candidates, rows, strict=True)
-        if row.status == "done"
-    }
-    fixed = {f.name: spread([f.figure]) for f in contest.floors if f.figure and _finite([f.figure])}
-    rows = [_estimated(row, nets) for row in rows]
-    floors = [_estimated(floor, fixed) for floor in floors]
-    pairs = _pairs(nets, fixed)
-    draft = Verdict(
-        task=contest.task,
-        data=contest.data,
-        fingerprint=contest.fingerprint,
-        figure=contest.figure,
-        unit=contest.unit,
-        higher=contest.higher,
-        cost=contest.cost,
-        budget=contest.budget,
-        seeds=contest.seeds,
-        n=min((s.n for s in (*nets.values(), *fixed.values())), default=0),
-        parts=contest.parts,
-        machine=contest.machine,
-        command=contest.command,
-        candidates=_placed(rows, pairs, set(fixed), contest),
-        floors=tuple(floors),
-        pairs=tuple(pairs),
-        notes=tuple(contest.notes),
-    )
-    said = words(draft)
-    return draft.model_copy(
-        update={
-            "verdict": said.headline,
-            "sentences": said.sentences,
-            "notes": (*draft.notes, *said.notes),
-        }
-    )
-
-
-def _row(of: Candidate) -> Row:
-    status, reason = of.status, of.reason
-    if status == "done" and not of.figures:
-        status, reason = "failed", reason or "no seed finished"
-    if status == "done" and not _finite(of.figures):
-        status, reason = "failed", "its figure is not a number"
-    return Row(
-        name=of.name,
-        family=of.family,
-        roles=dict(of.roles),
-        status=status,
-        reason=reason,
-        spent=tuple(of.spent),
-        costs=dict(of.costs),
-        cells=tuple(of.cells),
-    )
-
-
-def _floor(of: FloorCandidate) -> FloorRow:
-    status: Status = "refused" if of.figure is None else "done"
-    reason = of.reason
-    if of.figure is not None and not _finite([of.figure]):
-        status, reason = "failed", "its figure is not a number"
-    return FloorRow(
-        name=of.name,
-        title=of.title,
-        note=of.note,
-        status=status,
-        reason=reason,
-        fit_seconds=of.fit_seconds,
-    )
-
-
-def _finite(figures: Sequence[Figure]) -> bool:
-    return all(math.isfinite(f.value) and bool(f.rows.isfinite().all()) for f in figures)
-
-
-def _estimated[R: (Row, FloorRow)](row: R, spreads: Mapping[str, Spread]) -> R:
-    if row.name not in spreads:
-        return row
-    found = interval(spreads[row.name])
-    update: dict[str, object] = {"estimate": _interval(found)}
-    if isinstance(row, Row):
-        update["values"] = tuple(float(v) for v in spreads[row.name].values)
-    return row.model_copy(update=update)
-
-
-def _interval(found: Estimate) -> Interval:
-    return Interval(
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        between_seeds=found.between_seeds,
-        between_units=found.between_units,
-        degrees=found.degrees,
-    )

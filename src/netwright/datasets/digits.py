@@ -68,9 +68,11 @@ class Digits(Dataset):
         pixels = torch.from_numpy(bunch.images).to(torch.uint8).unsqueeze(1)
         labels = torch.from_numpy(bunch.target).to(torch.int64)
         marks = _splits.digests(pixels)
-        test = _splits.stratified(labels, marks, TEST, config.seed)
-        if config.split == "fold":
-            test = _splits.together(marks, _fold(labels, config))
+        test = (
+            _splits.stratified(labels, marks, TEST, config.seed)
+            if config.split == "fixed"
+            else _splits.together(marks, _fold(labels, config))
+        )
         rest = (~test).nonzero().flatten()
         left = [marks[i] for i in rest.tolist()]
         size = _splits.size_of(config.validation, len(rest))

@@ -348,6 +348,16 @@ def meta_input(form: Form, n: int) -> Tensor:
             return torch.zeros(n, dtype=torch.long, device="meta")
 
 
+def meta_inputs(signature: Signature, n: int) -> dict[str, Tensor]:
+    """What a network of this signature is called with, `n` samples on the meta device."""
+    inputs = {"x": meta_input(signature.input, n)}
+    if signature.context is not None:
+        inputs["context"] = meta_input(signature.context, n)
+    if signature.condition is not None:
+        inputs["condition"] = meta_input(signature.condition, n)
+    return inputs
+
+
 def _run(stem: Stem, trunk: Trunk, signature: Signature, memory: int | None) -> tuple[int, ...]:
     context = torch.zeros(2, 3, memory, device="meta") if memory else None
     h = trunk(stem(meta_input(signature.input, 2)), None, context)

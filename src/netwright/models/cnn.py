@@ -156,10 +156,10 @@ def _plain(stage: Stage, before: int, config: Config) -> list[nn.Module]:
 
 
 def _branched(stage: Stage, before: int, config: Config) -> list[nn.Module]:
-    width, activation = stage.width, config.activation
+    width, activation, bias = stage.width, config.activation, config.norm != "batch"
     blocks: list[nn.Module] = []
     if before != width:
-        blocks.append(convolution(before, width, 3, bias=True))
+        blocks.append(convolution(before, width, 3, bias=bias))
     for _ in range(stage.blocks):
         one, two = (channel_norm(config.norm, width, config.momentum) for _ in range(2))
         blocks.append(
@@ -171,7 +171,7 @@ def _branched(stage: Stage, before: int, config: Config) -> list[nn.Module]:
     if stage.kind == "residual":
         blocks.append(Activated(activation))
     if stage.pool == "stride":
-        blocks.append(convolution(width, width, 2, stride=2, padding=False, bias=True))
+        blocks.append(convolution(width, width, 2, stride=2, padding=False, bias=bias))
     return blocks
 
 
@@ -286,7 +286,6 @@ class Cnn(Structure):
                 Stage(width=64),
             ),
             pool_first=True,
-            head=HeadConfig(pooling="max"),
         ),
         "base": Config(
             stages=_airbench(32, 128, 128),

@@ -26,7 +26,8 @@ class Config(StructureConfig):
     """Hidden features of a layer, in each direction."""
     layers: int = Field(2, ge=1)
     bidirectional: bool | None = None
-    """None: in both directions wherever the output may see the whole input, else forwards."""
+    """None: forwards where the output sees only the past or is read at the last place, where a net
+    that reads backwards has just begun; else in both directions."""
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
     """Between layers."""
 
@@ -99,16 +100,21 @@ class Rnn(Structure):
     def trunk(self, config: StructureConfig, plan: Plan) -> Trunk | Refusal:
         """The layers, forwards alone where the output sees only the past."""
         assert isinstance(config, Config)
-        causal = plan.positions == "causal"
+        causal, pooling = plan.positions == "causal", config.head.pooling
+        last = plan.positions == "free" and pooling == "last"
+        both = not (causal or last) if config.bidirectional is None else config.bidirectional
         if plan.memory is not None:
             return Refusal("a recurrent net does not attend to a context yet")
-        if causal and config.bidirectional:
+        if causal and both:
             return Refusal("a net that reads backwards would see the future of a causal output")
-        both = not causal if config.bidirectional is None else config.bidirectional
-        if plan.positions == "free" and config.head.pooling == "class_token" and not both:
+        if last and both:
             return Refusal(
-                "a class token stands before all places, which a net that reads forwards alone "
-                "has not seen there"
+                "a net that reads backwards has just begun at the last place; pool by mean or max"
+            )
+        if plan.positions == "free" and pooling == "class_token" and not both:
+            return Refusal(
+                "a class token stands before all places, so a net that reads forwards alone has "
+                "seen none of them there"
             )
         return RnnTrunk(config, plan.width, bidirectional=both)
 

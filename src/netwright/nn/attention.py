@@ -35,7 +35,7 @@ def attend(
     The weights are computed openly, and shown as `attention`, when somebody watches; where floats
     are halved on a CPU, whose fused kernel is slow there; else by torch's fused kernel.
     """
-    if looked_at() or _open_is_faster(query):
+    if looked_at() or _open_is_faster(query, key):
         scores = mask_scores((query * query.shape[-1] ** -0.5) @ key.mT, seen, causal=causal)
         weights = scores.softmax(-1)
         show("attention", weights)
@@ -49,7 +49,7 @@ def attend(
 def mask_scores(scores: Tensor, seen: Tensor | None, *, causal: bool = False) -> Tensor:
     """Scores (b, h, t, s), with what is not `seen`, or not past, so low that its weight is 0."""
     if causal:
-        past = _past(*scores.shape[-2:], scores.device)
+        past = _past(scores.shape[-2], scores.shape[-1], scores.device)
         seen = past if seen is None else seen & past
     return scores if seen is None else scores.masked_fill(~seen, _low(scores.dtype))
 
@@ -60,12 +60,21 @@ def attended(lengths: Tensor | None, size: int) -> Tensor | None:
     return None if mask is None else mask[:, None, None]
 
 
-# Forward and backward of attention alone, one AVX2 core, batch x length = 512 to 4096: the fused
-# kernel takes 0.35-0.56 of the open path's time at 8 to 16 places, 0.54-0.86 at 28 to 128 and
-# 0.25-0.66 at 512 to 1024, heads of 16 to 64, causal or not; forward alone 0.2-1.06. So float32
-# is never computed openly for speed.
-def _open_is_faster(query: Tensor) -> bool:
-    return False
+HALVED_OPEN = 256
+"""Places up to which attention in bfloat16 on a CPU is computed openly. On a core with bfloat16
+units (AMX), at 128 places and heads of 64, the open path trained 1.74 times as fast as the fused
+kernel; further out the open path's (t, s) weights cost too much memory to be worth a measurement.
+
+In float32 the fused kernel is never slower, so there is no such limit. Time of fused / open, one
+AVX2 core, forward and backward of attention alone, heads of 16, 32 and 64, causal or not, 512 to
+4096 places a batch: 0.35-0.56 at 8 and 16 places, 0.54-0.84 at 28 and 64, 0.40-0.96 at 128 and
+256, 0.25-0.66 at 512 and 1024. Forward alone: 0.74-1.03 up to 28 places, 0.20-0.82 above (one
+reading of 1.06 at 256). Of a whole layer with its projections: 0.6-1.1 at 16 to 256 places."""
+
+
+def _open_is_faster(query: Tensor, key: Tensor) -> bool:
+    halved = query.dtype in (torch.bfloat16, torch.float16)
+    return halved and query.device.type == "cpu" and key.shape[-2] <= HALVED_OPEN
 
 
 def _low(dtype: torch.dtype) -> float:
@@ -132,6 +141,12 @@ def remember(
     return {name: cache[name].scatter(2, index, new.to(cache[name].dtype)) for name, new in both}
 
 
+def attend_cached(query: Tensor, cache: Mapping[str, Tensor], window: Window) -> Tensor:
+    """`attend` of a step's queries (b, h, n, e) to all that their rows have taken in so far."""
+    key, value = (cache[name][:, :, : window.end].to(query.dtype) for name in ("key", "value"))
+    return attend(query, key, value, window.seen)
+
+
 class Attention(nn.Module):
     """Multi-head attention of places to themselves or to a memory: (b, t, d) to (b, t, d).
 
@@ -163,12 +178,68 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.head_width, self.causal, self.memory = heads, head_width, causal, memory
         inner, source = heads * head_width, width if memory is None else memory
-        fused = projections == "fused"
-        query, key_value = nn.ModuleList(), nn.ModuleList()
-        del query, key_value
-        self.query_key_value = self.query = self.key_value = self.key = self.value = None
-        if fused and memory is None:
-            self.query_key_value = nn.Linear(width, 3 * inner, bias=bias)
-        else:
-            self.query = nn.Linear(width, inner, bias=bias)
+        sizes = [(width, inner), (source, inner), (source, inner)]
+        if projections == "fused":
+            sizes = (
+                [(width, 3 * inner)] if memory is None else [(width, inner), (source, 2 * inner)]
+            )
+        self.project = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in sizes)
         self.output = nn.Linear(inner, width, bias=bias)
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor | None = None,
+        lengths: Tensor | None = None,
+        rotation: Rotation | None = None,
+    ) -> Tensor:
+        """`x` (b, t, d) and `memory` (b, s, d'), where there is one, to (b, t, d).
+
+        `lengths` (b,) are valid places of what is attended to: the memory, else `x`. `rotation` of
+        the places turns queries and keys.
+        """
+        query, key, value = self._heads(x, memory)
+        if rotation is not None:
+            query, key = rotate(query, rotation), rotate(key, rotation)
+        # In a causal sequence padding stands behind all that is valid, so nothing valid sees it.
+        seen = None if self.causal else attended(lengths, key.shape[2])
+        return self._join(attend(query, key, value, seen, causal=self.causal))
+
+    def state(self, batch: int, capacity: int) -> dict[str, Tensor]:
+        """An empty cache of keys and values: (b, h, capacity + 1, e), the last slot for padding."""
+        return empty_cache(self.output.weight, batch, self.heads, capacity, self.head_width)
+
+    def step(
+        self,
+        x: Tensor,
+        state: Mapping[str, Tensor],
+        window: Window,
+        rotation: Rotation | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The next places (b, n, d) of a causal sequence, and the new cache."""
+        query, key, value = self._heads(x, None)
+        if rotation is not None:
+            query, key = rotate(query, rotation), rotate(key, rotation)
+        new = remember(state, key, value, window)
+        return self._join(attend_cached(query, new, window)), new
+
+    def _heads(self, x: Tensor, memory: Tensor | None) -> list[Tensor]:
+        """Queries, keys and values, (b, h, t, e) and (b, h, s, e)."""
+        if (self.memory is None) != (memory is None):
+            raise InputError(
+                "this attention has a memory to attend to, and was given none"
+                if memory is None
+                else "this attention attends to its own places, and was given a memory"
+            )
+        sources = [x] if memory is None else [x, memory]
+        if len(self.project) == 3:
+            sources = [x, *sources[-1:] * 2]
+        parts = [linear(source) for linear, source in zip(self.project, sources, strict=True)]
+        joined = [part.chunk(part.shape[-1] // self.output.in_features, -1) for part in parts]
+        flat = [piece for pieces in joined for piece in pieces]
+        return [z.unflatten(-1, (self.heads, self.head_width)).transpose(1, 2) for z in flat]
+
+    def _join(self, mixed: Tensor) -> Tensor:
+        """(b, h, t, e) to (b, t, d)."""
+        y: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        return y

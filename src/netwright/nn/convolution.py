@@ -59,18 +59,23 @@ def channel_norm(kind: ChannelNormKind, channels: int, momentum: float = 0.1) ->
     """A norm for grids (b, c, h, w).
 
     `batch`: over samples and places (Ioffe & Szegedy 2015), `momentum` the newest batch's share of
-    the running statistics; `group`: over places and up to 8 groups of channels of each sample (Wu
-    & He 2018); `layer`: over the channels of each place (Liu et al. 2022); `none`.
+    the running statistics; `group`: over places and groups of 4 or more channels of each sample, 8
+    groups at most (Wu & He 2018); `layer`: over the channels of each place (Liu et al. 2022).
     """
     match kind:
         case "batch":
             return nn.BatchNorm2d(channels, momentum=momentum)
         case "group":
-            return nn.GroupNorm(math.gcd(channels, 8), channels)
+            return nn.GroupNorm(math.gcd(max(channels // 4, 1), 8), channels)
         case "layer":
             return PlaceNorm(channels)
         case "none":
             return nn.Identity()
+
+
+def keeps_bias(norm: nn.Module) -> bool:
+    """Whether a bias before `norm` is felt behind it: a batch norm takes each channel's away."""
+    return not isinstance(norm, nn.BatchNorm2d)
 
 
 def pooled(x: Tensor, kind: Pooling) -> Tensor:
@@ -154,8 +159,8 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.norm1, self.norm2 = norms
-        self.conv1 = convolution(width, width, kernel, bias=False)
-        self.conv2 = convolution(width, width, kernel, bias=True)
+        self.conv1 = convolution(width, width, kernel, bias=isinstance(self.norm2, nn.Identity))
+        self.conv2 = convolution(width, width, kernel, bias=keeps_bias(self.norm1))
         self.activation = ACTIVATIONS[activation]
         nn.init.zeros_(self.conv2.weight)
 
@@ -179,10 +184,13 @@ class ConvNextBlock(nn.Module):
         self, norm: nn.Module, width: int, kernel: int = 7, activation: Activation = "gelu"
     ) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
+        bias = keeps_bias(norm)
+        self.depthwise = nn.Conv2d(
+            width, width, kernel, padding=kernel // 2, groups=width, bias=bias
+        )
         self.norm = norm
         self.widen = convolution(width, 4 * width, 1, bias=True)
-        self.narrow = convolution(4 * width, width, 1, bias=True)
+        self.narrow = convolution(4 * width, width, 1, bias=bias)
         self.gain = nn.Parameter(torch.full((width, 1, 1), SCALE))
         self.activation = ACTIVATIONS[activation]
 

@@ -261,9 +261,11 @@ def forward_flops(network: nn.Module, inputs: Mapping[str, Tensor]) -> Count:
 def training_flops(objective: Callable[[], Tensor], moved: Sequence[Tensor]) -> Count:
     """One forward pass, the loss and its gradient by `moved`, as one turn of training computes.
 
-    `objective` may take gradients itself (a gradient penalty, with `create_graph=True`).
+    `objective` may take gradients itself (a gradient penalty, with `create_graph=True`). What is
+    frozen among `moved` takes none.
     """
-    return count(lambda: torch.autograd.grad(objective().sum(), moved, allow_unused=True))
+    learned = [t for t in moved if t.requires_grad]
+    return count(lambda: torch.autograd.grad(objective().sum(), learned, allow_unused=True))
 
 
 def on_meta(module: nn.Module) -> nn.Module:

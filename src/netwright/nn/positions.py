@@ -65,13 +65,7 @@ class Learned(nn.Module):
         self.table = nn.Parameter(torch.empty(size, width).normal_(std=0.02))
 
     def forward(self, places: Tensor) -> Tensor:
-        """InputError for a place at or beyond `size`."""
-        if places.device.type != "meta" and places.numel() and int(places.max()) >= self.size:
-            raise InputError(
-                f"a sequence longer than {self.size} places does not fit",
-                why="this network learned one vector for each of that many places",
-                do='positions "sinusoidal" or "rotary" have no such limit',
-            )
+        """Places below `size`; others are an IndexError of torch's."""
         return self.table[places]
 
 
@@ -87,18 +81,22 @@ class Positions(nn.Module):
         self.learned = Learned(size, width) if kind == "learned" else None
 
     def forward(self, h: Tensor, places: Tensor) -> tuple[Tensor, Rotation | None]:
-        """`h` (b, t, d) and its places, (t,) or (b, t), to `h` with positions, and the rotation."""
+        """`h` (b, t, d) and its places, (t,) or (b, t), to `h` with positions, and the rotation.
+
+        InputError for more places than were learned.
+        """
         if self.learned is not None:
-            # Padding of a short step may stand beyond the end; nobody reads what it gets.
-            return h + self.learned(places.clamp(max=self._last(places))), None
+            if h.shape[1] > self.learned.size:
+                raise InputError(
+                    f"a sequence longer than {self.learned.size} places does not fit",
+                    why=f"this network learned a vector for each of that many; here are "
+                    f"{h.shape[1]}",
+                    do='positions "sinusoidal" or "rotary" have no such limit',
+                )
+            # The padding of a step may stand beyond the end; nobody reads what it gets.
+            return h + self.learned(places.clamp(max=self.learned.size - 1)), None
         if self.kind == "sinusoidal":
             return h + sinusoidal(places, h.shape[-1]).to(h.dtype), None
         if self.kind == "rotary":
             return h, rotation(places, self.head_width)
         return h, None
-
-    def _last(self, places: Tensor) -> int | None:
-        """The last place where rows stand apart, in a step, whose window was checked before."""
-        if places.dim() == 1 or self.learned is None:
-            return None
-        return self.learned.size - 1

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Literal, final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from netwright.nn.look import show
@@ -79,6 +80,8 @@ class RecurrentLayer(nn.Module):
         With `lengths` (b,) row r's state is that behind its first `lengths[r]` places; this needs
         a `state` to start from.
         """
+        if x.is_meta:
+            return self._on_meta(x)
         hx = None if state is None else tuple(s[None].contiguous() for s in state)
         if lengths is not None and hx is not None and state is not None:
             padding = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
@@ -93,6 +96,17 @@ class RecurrentLayer(nn.Module):
             return y, (h[0], c[0])
         y, h = self.core(x, None if hx is None else hx[0])
         return y, (h[0],)
+
+    def _on_meta(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The same products and shapes, all places at once: where no number is computed.
+
+        There torch would take its fused kernel apart, place by place, in Python.
+        """
+        w, u, bias, _ = self.core.parameters()
+        read = F.linear(x, w, bias)
+        gates = read + F.linear(read[..., : self.core.hidden_size], u)
+        y = gates.tanh().unflatten(2, (-1, self.core.hidden_size)).sum(2)
+        return y, (y[:, -1],) * (2 if self.kind == "lstm" else 1)
 
     def _held(self, x: Tensor, padding: Tensor, hx: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """An LSTM whose cell stands still where `padding` is, so that its last c is each row's.

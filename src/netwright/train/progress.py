@@ -85,6 +85,11 @@ class Progress:
             self.stream.write(text + "\n")
             self.stream.flush()
 
+    def restart(self) -> None:
+        """Begin another work under another title."""
+        self.close()
+        self._said = -1.0
+
     def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
 from netwright import registry
 from netwright.datasets.base import Data, Tensors
-from netwright.models.base import Network
-from netwright.nn.flops import Counter, on_meta
+from netwright.models.base import Network, meta_inputs
+from netwright.nn.flops import Counter, forward_flops, on_meta
 from netwright.specs import Batch, Frozen, Schema
 from netwright.tasks.base import Draw, Task
 from netwright.train.live import Live, build_networks
@@ -119,6 +118,7 @@ def round_cost(live: Live, setting: Setting) -> RoundCost:
     return RoundCost(total, by_turn, tuple(sorted(uncounted)))
 
 
-def read_inputs(named: Named, schema: Schema, inputs: list[Path]) -> object:
-    """Foreign inputs, read as the data set of this name reads them."""
-    return registry.load("datasets", named.name).read(schema, inputs)
+def forward_cost(live: Live) -> int:
+    """FLOPs of one sample through every trained network once, counted on the meta device."""
+    nets = (live.nets[n] for n in live.trained)
+    return sum(forward_flops(on_meta(n).eval(), meta_inputs(n.signature, 1)).flops for n in nets)

@@ -88,8 +88,8 @@ class Mover:
         for optimizer in self.live.optimizers[role]:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * now
-            optimizer.grad_scale = None
-            optimizer.found_inf = self.found
+            optimizer.grad_scale = None  # type: ignore[attr-defined]
+            optimizer.found_inf = self.found  # type: ignore[attr-defined]
             optimizer.step()
         if role in self.live.averages and recipe.average is not None:
             self._average(role, recipe.average)

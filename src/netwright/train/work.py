@@ -12,7 +12,7 @@ from netwright.datasets.base import Data
 from netwright.errors import InputError, shown
 from netwright.metrics.base import Figure
 from netwright.models.base import Network
-from netwright.nn.flops import forward_flops, on_meta, parameters
+from netwright.nn.flops import parameters
 from netwright.specs import Schema
 from netwright.tasks.base import Answer, Nets, Task
 from netwright.train.budget import Clocks, Ledger
@@ -24,7 +24,14 @@ from netwright.train.progress import Progress
 from netwright.train.recipe import Recipe, validated
 from netwright.train.run import Run, RunView, continues
 from netwright.train.session import Session
-from netwright.train.setting import Setting, bind_task, open_setting, round_cost, start_live
+from netwright.train.setting import (
+    Setting,
+    bind_task,
+    forward_cost,
+    open_setting,
+    round_cost,
+    start_live,
+)
 from netwright.train.stop import Stop, listening
 from netwright.train.streams import outer_states_kept, stream
 
@@ -102,25 +109,22 @@ def _go(
         session.train(stop)
     finally:
         progress.close()
-    run.cost(costs(live, setting, counted.flops, counted.uncounted, session))
+    run.cost(costs(live, counted.flops, counted.uncounted, session))
     _show_exhibits(run, setting, live)
     return run.view
 
 
 def costs(
-    live: Live, setting: Setting, per_round: float, uncounted: Sequence[str], session: Session
+    live: Live, per_round: float, uncounted: Sequence[str], session: Session
 ) -> dict[str, Any]:
     """What the training took, counted and by the clock."""
     counted = [parameters(live.nets[n]) for n in live.trained]
-    forward = {
-        n: _forward_flops(live.nets[n], setting.task.roles()[n].signature) for n in live.trained
-    }
     spent = session.clocks.spent
     granted = live.recipe.budget.seconds
     return {
         "parameters": sum(c.trainable for c in counted),
         "frozen_parameters": sum(c.frozen for c in counted),
-        "forward_flops": sum(forward.values()),
+        "forward_flops": forward_cost(live),
         "training_flops": per_round * session.step,
         "uncounted": list(uncounted),
         "steps": session.step,
@@ -132,18 +136,6 @@ def costs(
         "clocks": dict(spent),
         "skipped": {k: int(v) for k, v in live.skipped.items()},
     }
-
-
-def _forward_flops(net: Network, signature: Any) -> int:
-    from netwright.models.base import meta_input
-
-    inputs = {"x": meta_input(signature.input, 1)}
-    if signature.context is not None:
-        inputs["context"] = meta_input(signature.context, 1)
-    if signature.condition is not None:
-        inputs["condition"] = meta_input(signature.condition, 1)
-    shadow = on_meta(net).eval()
-    return forward_flops(shadow, inputs).flops
 
 
 def data_document(setting: Setting) -> dict[str, Any]:

@@ -1,0 +1,358 @@
+"""The contest: train what is missing, judge it, fit the floors, and decide.
+
+An interrupted contest goes on where it stopped, also by two processes at once: a cell is done when
+its result verifies, and is trained by whoever holds its lock.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from netwright import files
+from netwright.compare import plan as planning
+from netwright.compare.decide import Candidate, Contest, decide
+from netwright.compare.floors import floor_candidates
+from netwright.compare.plan import Planned, Wanted, cell_id, plan_candidates
+from netwright.compare.table import table
+from netwright.compare.verdict import Axis, Cell, Spent, Verdict
+from netwright.cost.process import measure_run
+from netwright.errors import BusyError, InputError, NetwrightError, StoppedError, shown
+from netwright.metrics.base import Figure
+from netwright.results import Shown
+from netwright.train import work
+from netwright.train.budget import Budget, Clocks
+from netwright.train.machine import Options, prepared, record, usable_threads
+from netwright.train.probe import decide_precision
+from netwright.train.progress import Progress
+from netwright.train.recipe import Named, Recipe
+from netwright.train.run import Run, RunView
+from netwright.train.setting import Setting, bind_task, open_data, open_setting, start_live
+from netwright.train.target import find_target
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one cell ended."""
+
+    cell: Cell
+    figure: Figure | None = None
+    cost: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ContestResult(Shown):
+    """The verdict and where it lies."""
+
+    folder: Path
+    verdict: Verdict
+    best_run: Path | None
+    """A run of the chosen network, to be applied."""
+
+    @property
+    def code(self) -> int:
+        """0 where a verdict could be given, else 1."""
+        return 0 if any(row.status == "done" for row in self.verdict.candidates) else 1
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a network, one a floor."""
+        nets = [
+            {
+                "name": r.name,
+                "status": r.status,
+                **({} if r.estimate is None else r.estimate.model_dump()),
+                **r.costs,
+                "on_frontier": r.on_frontier,
+                "chosen": r.chosen,
+                "failing": r.failing,
+                "reason": r.reason,
+            }
+            for r in self.verdict.candidates
+        ]
+        floors = [
+            {
+                "name": f"floor: {f.title}",
+                "status": f.status,
+                **({} if f.estimate is None else f.estimate.model_dump()),
+                "seconds": f.fit_seconds,
+                "reason": f.reason,
+            }
+            for f in self.verdict.floors
+        ]
+        return [*nets, *floors]
+
+    def document(self) -> dict[str, Any]:
+        """Plain JSON: verdict.json, and where it lies."""
+        said: dict[str, Any] = json.loads(self.verdict.text())
+        return {"folder": str(self.folder), **said}
+
+    def text(self) -> str:
+        """For a terminal: the table, the verdict."""
+        return "\n".join([table(self.verdict), "", self.verdict.verdict, *self.verdict.sentences])
+
+
+def hold(
+    target: str,
+    *,
+    candidates: str | None,
+    data: str | Path | None,
+    recipe: Path | None,
+    budget: str,
+    seeds: int,
+    axis: str,
+    out: Path | None,
+    options: Options,
+    progress: Progress,
+) -> ContestResult:
+    """Hold a contest, or go on with one; arguments as the face's `compare`."""
+    if seeds < 1:
+        raise InputError(f"cannot train {seeds} seeds", do="--seeds 3")
+    task_name, named = find_target(target, data)
+    opened = open_data(named)
+    task = bind_task(Named(name=task_name), opened.schema)
+    wanted = Wanted(task_name, named, Budget.parse(budget), seeds, recipe)
+    options = options.model_copy(update={"threads": options.threads or usable_threads()})
+    with prepared(options) as device:
+        planned = plan_candidates(candidates, wanted, task)
+        fitting = [p for p in planned if p.recipes]
+        if not fitting:
+            reasons = "; ".join(f"{p.name}: {p.refusal}" for p in planned)
+            raise InputError(f"no candidate fits {target}", why=reasons, do="netwright matrix")
+        precision = _precision(fitting[0], opened, device, options)
+        if precision != wanted.precision:
+            wanted = Wanted(task_name, named, wanted.budget, seeds, recipe, precision)
+            planned = plan_candidates(candidates, wanted, task)
+        made = planning.document(wanted, planned, opened.fingerprint, axis, record(device))
+        folder = _folder(out, named.name, made)
+        setting = open_setting(fitting[0].recipes[0], device, opened)
+        ended = _cells(planned, folder, setting, options, progress)
+        floors = floor_candidates(setting, folder / "floors", progress)
+    figure = next((e.figure for many in ended.values() for e in many if e.figure), None)
+    command = _command(target, candidates, data, recipe, budget, seeds, axis)
+    contest = Contest(
+        task=task_name,
+        data=named.name,
+        fingerprint=opened.fingerprint,
+        figure=task.figure,
+        unit=figure.unit if figure else "",
+        higher=figure.higher if figure else True,
+        budget=str(wanted.budget),
+        seeds=seeds,
+        parts={name: len(part) for name, part in opened.parts.items()},
+        candidates=[_candidate(p, ended.get(p.name, ()), wanted) for p in planned],
+        floors=floors,
+        cost=_axis(axis),
+        machine=_machine(device),
+        command=command,
+        notes=opened.notes,
+    )
+    verdict = decide(contest)
+    files.replace(folder / "verdict.json", verdict.text().encode())
+    return ContestResult(folder, verdict, _best(verdict, folder))
+
+
+def _precision(planned: Planned, data: Any, device: torch.device, options: Options) -> str:
+    """Decided once a contest, by the first candidate, and frozen in the plan."""
+    recipe = planned.recipes[0]
+    setting = open_setting(recipe, device, data)
+    return decide_precision(start_live(setting, options), Clocks())
+
+
+def _folder(out: Path | None, data: str, made: Mapping[str, Any]) -> Path:
+    """The contest's folder, with its plan in it; the same plan goes on in the same folder."""
+    hashed = hashlib.sha256(files.dumps(dict(made))).hexdigest()[:8]
+    folder = out or Path("runs") / f"{data}-{hashed}"
+    path, sealed = folder / "plan.json", files.seal(dict(made))
+    if path.exists():
+        if files.read(path) != sealed:
+            raise InputError(
+                "holds a contest with another plan", file=shown(folder), do="another folder: --out"
+            )
+        return folder
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError("holds something else", file=shown(folder), do="another folder: --out")
+    for made_folder in (folder, folder / "cells"):
+        if not made_folder.exists():
+            files.make_folder(made_folder)
+    files.write_new(path, sealed)
+    return folder
+
+
+def _cells(
+    planned: Sequence[Planned],
+    folder: Path,
+    setting: Setting,
+    options: Options,
+    progress: Progress,
+) -> dict[str, list[Ended]]:
+    """Train and judge every cell, all candidates of a seed before the next seed."""
+    fingerprint = setting.data.fingerprint
+    jobs = [
+        (p, recipe)
+        for seed in range(max(len(p.recipes) for p in planned))
+        for p in planned
+        for recipe in p.recipes[seed : seed + 1]
+    ]
+    ended: dict[str, list[Ended]] = {p.name: [] for p in planned}
+    busy: list[str] = []
+    for number, (candidate, recipe) in enumerate(jobs, 1):
+        where = folder / "cells" / cell_id(recipe, fingerprint)
+        progress.title = f"[{number}/{len(jobs)}] {candidate.name} seed {recipe.seed}"
+        progress.restart()
+        try:
+            found = _cell(where, recipe, setting, options, progress)
+        except BusyError:
+            busy.append(where.name)
+            continue
+        except StoppedError as error:
+            raise StoppedError(
+                error.what, number=error.code - 128, do="the same command again goes on"
+            ) from None
+        except NetwrightError as error:
+            cell = Cell(
+                id=where.name,
+                seed=recipe.seed,
+                folder=f"cells/{where.name}",
+                status="failed",
+                reason=error.sentence,
+            )
+            progress.say(f"netwright: {candidate.name} seed {recipe.seed} failed: {error}")
+            found = Ended(cell)
+        ended[candidate.name].append(found)
+    if busy:
+        raise BusyError(
+            f"another process is training {len(busy)} cells of this contest",
+            do="the same command again when it is done",
+        )
+    _measure(planned, ended, folder, options, progress)
+    return ended
+
+
+def _cell(
+    where: Path, recipe: Recipe, setting: Setting, options: Options, progress: Progress
+) -> Ended:
+    if not (where / "result.json").exists():
+        work.begin(recipe, where, options, progress, data=setting.data)
+    view, figures = work.evaluate(where, options, data=setting.data)
+    raw = files.read(where / "result.json")
+    cell = Cell(
+        id=where.name,
+        seed=recipe.seed,
+        folder=f"cells/{where.name}",
+        sha256=hashlib.sha256(raw).hexdigest(),
+    )
+    return Ended(cell, figures[setting.task.figure], view.cost())
+
+
+def _measure(
+    planned: Sequence[Planned],
+    ended: Mapping[str, list[Ended]],
+    folder: Path,
+    options: Options,
+    progress: Progress,
+) -> None:
+    """Latency, memory and energy of each candidate's first cell, in a fresh process each."""
+    for p in planned:
+        done = [e for e in ended[p.name] if e.figure is not None]
+        if not done or done[0].cost is None or "latency" in done[0].cost:
+            continue
+        where = folder / done[0].cell.folder
+        progress.say(f"measuring {p.name}")
+        try:
+            found = measure_run(where, device=options.device, threads=options.threads or 1)
+        except NetwrightError as error:
+            progress.say(f"netwright: {error}")
+            continue
+        with Run.own(where) as run:
+            run.cost({**run.view.cost(), **found})
+        at = ended[p.name].index(done[0])
+        cost = RunView.open(where).cost()
+        ended[p.name][at] = Ended(done[0].cell, done[0].figure, cost)
+
+
+def _candidate(p: Planned, ended: Sequence[Ended], wanted: Wanted) -> Candidate:
+    if p.refusal:
+        return Candidate(p.name, p.family, status="refused", reason=p.refusal, roles=p.roles)
+    done = [e for e in ended if e.figure is not None]
+    cells = [e.cell for e in ended]
+    if not done:
+        reason = next((e.cell.reason for e in ended), "it was not trained")
+        return Candidate(
+            p.name, p.family, status="failed", reason=reason, roles=p.roles, cells=cells
+        )
+    costs = [e.cost or {} for e in done]
+    spent = [
+        Spent(seed=e.cell.seed, granted=wanted.budget.seconds, spent=float(c.get("seconds", 0.0)))
+        for e, c in zip(done, costs, strict=True)
+    ]
+    axes: dict[Axis, float | None] = {
+        "forward_flops": float(costs[0]["forward_flops"]),
+        "training_flops": sum(float(c["training_flops"]) for c in costs) / len(costs),
+        "seconds": sum(s.spent for s in spent) / len(spent),
+        "parameters": float(costs[0]["parameters"]),
+        "latency": _number(costs[0].get("latency")),
+        "memory": _number(costs[0].get("memory")),
+        "energy": _number(costs[0].get("energy")),
+    }
+    figures = [e.figure for e in done if e.figure is not None]
+    return Candidate(
+        p.name, p.family, figures=figures, roles=p.roles, spent=spent, costs=axes, cells=cells
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _axis(name: str) -> Axis:
+    from typing import cast, get_args
+
+    if name not in get_args(Axis):
+        raise InputError(
+            f"no cost axis '{shown(name)}'", why=f"there are {', '.join(get_args(Axis))}"
+        )
+    return cast("Axis", name)
+
+
+def _machine(device: torch.device) -> str:
+    what = record(device)
+    card = f", {what['card']}" if what["card"] else ""
+    return (
+        f"{platform.machine()} {what['capability']}, {what['threads']} threads{card}, "
+        f"torch {what['torch']}"
+    )
+
+
+def _best(verdict: Verdict, folder: Path) -> Path | None:
+    rows = [r for r in verdict.candidates if r.chosen and r.cells] or [
+        r for r in verdict.candidates if r.status == "done" and r.cells
+    ]
+    return folder / rows[0].cells[0].folder if rows else None
+
+
+def _command(
+    target: str,
+    candidates: str | None,
+    data: object,
+    recipe: Path | None,
+    budget: str,
+    seeds: int,
+    axis: str,
+) -> str:
+    """The command that makes this contest again; paths by their last part."""
+    words = ["netwright compare", target]
+    if data is not None:
+        words.append(f"--data {Path(str(data)).name}")
+    if candidates is not None:
+        words.append(f"--candidates {candidates}")
+    if recipe is not None:
+        words.append(f"--recipe {recipe.name}")
+    words.append(f"--budget {budget} --seeds {seeds}")
+    if axis != "forward_flops":
+        words.append(f"--cost {axis}")
+    return " ".join(words)

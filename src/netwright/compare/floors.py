@@ -1,0 +1,104 @@
+"""Floors of a contest: fitted once, judged by the same scorer, kept as rows beside the cells."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from netwright import files, registry
+from netwright.compare.decide import FloorCandidate
+from netwright.errors import DamagedError, NetwrightError
+from netwright.metrics.base import Figure
+from netwright.tasks.base import Draw
+from netwright.train import manifest
+from netwright.train.budget import Clocks
+from netwright.train.judge import figures_of, plain, rows
+from netwright.train.progress import Progress
+from netwright.train.setting import Setting
+from netwright.train.streams import key, key_global, outer_states_kept, stream
+
+FORMAT, SCHEMA = "netwright-floor", 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What is kept of a floor."""
+
+    title: str
+    figures: dict[str, Figure]
+    seconds: float
+    note: str
+
+
+def floor_candidates(setting: Setting, folder: Path, progress: Progress) -> list[FloorCandidate]:
+    """Every floor of the task, from its files where it was fitted before."""
+    found = []
+    for name in setting.task.floors():
+        floor = registry.load("floors", name)
+        reason = floor.refuses(setting.data.schema)
+        if reason is not None:
+            found.append(FloorCandidate(name, floor.title, reason=reason))
+            continue
+        try:
+            fitted = _stored(folder / name)
+            if fitted is None:
+                progress.say(f"floor: {floor.title}")
+                fitted = fit(floor, setting)
+                _store(folder / name, fitted)
+        except NetwrightError as error:
+            found.append(FloorCandidate(name, floor.title, reason=error.sentence))
+            continue
+        figure = fitted.figures[setting.task.figure]
+        found.append(
+            FloorCandidate(name, floor.title, figure, fit_seconds=fitted.seconds, note=fitted.note)
+        )
+    return found
+
+
+def fit(floor: Any, setting: Setting) -> Fitted:
+    """Fit on the training part, or on a seeded subsample of it, and judge the test part."""
+    task, part = setting.task, setting.data.parts["train"]
+    clocks = Clocks()
+    note = ""
+    index = torch.arange(len(part))
+    if len(part) > floor.limit:
+        index = torch.randperm(len(part), generator=stream(0, "floor"))[: floor.limit]
+        note = f"fitted on {floor.limit:,} of {len(part):,} training samples"
+    with outer_states_kept(), torch.no_grad():
+        key_global(key(0, "floor"))
+        draw = Draw(index.to(setting.device))
+        batch = task.batch(part, draw, stream(0, "floor"), train=False)
+        with clocks.running("fit"):
+            nets = floor.fit(batch, setting.data.schema, stream(0, "floor"))
+        figures = dict(task.evaluate(nets, setting.data, "test"))
+    return Fitted(floor.title, figures, clocks["fit"], note)
+
+
+def _store(path: Path, fitted: Fitted) -> None:
+    document = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "title": fitted.title,
+        "seconds": fitted.seconds,
+        "note": fitted.note,
+        "figures": plain(fitted.figures),
+    }
+    if not path.parent.exists():
+        files.make_folder(path.parent)
+    data = manifest.encode(rows(fitted.figures)).data
+    files.replace(path.with_suffix(".safetensors"), data)
+    files.replace(path.with_suffix(".json"), files.seal(document))
+
+
+def _stored(path: Path) -> Fitted | None:
+    """A floor fitted before; None where there is none, or a damaged one: it is fitted anew."""
+    import safetensors.torch
+
+    try:
+        said = files.unseal(files.read(path.with_suffix(".json")), path.name)
+        tensors = safetensors.torch.load(files.read(path.with_suffix(".safetensors")))
+        figures = figures_of(said["figures"], tensors)
+    except (FileNotFoundError, DamagedError, KeyError, ValueError):
+        return None
+    return Fitted(said["title"], figures, float(said["seconds"]), str(said["note"]))

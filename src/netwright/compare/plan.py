@@ -1,0 +1,151 @@
+"""The plan of a contest: which cells there are, before any is trained.
+
+A cell is a candidate with one seed; its id is the sha256 of its whole recipe and the data's
+fingerprint, so that a changed recipe is another cell and an old score is never taken for it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netwright import registry
+from netwright.errors import InputError, shown
+from netwright.files import dumps
+from netwright.tasks.base import Task
+from netwright.train.budget import Budget
+from netwright.train.recipe import PRESETS, Named, Recipe, resolve, structure_config
+from netwright.train.target import role_candidates
+
+FAMILIES = ("cnn", "rnn", "transformer", "self_attention")
+"""Who stands in a contest whose candidates are not named."""
+FORMAT, SCHEMA = "netwright-contest", 1
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A candidate: its name, what plays each role, and a recipe for every seed; or a refusal."""
+
+    name: str
+    family: str
+    roles: dict[str, str]
+    recipes: tuple[Recipe, ...] = ()
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked of every cell."""
+
+    task: str
+    data: Named
+    budget: Budget
+    seeds: int
+    file: Path | None = None
+    """Recipe fields of every candidate."""
+    precision: str = "auto"
+
+
+def plan_candidates(text: str | None, wanted: Wanted, task: Task) -> tuple[Planned, ...]:
+    """Candidates by their names, or one fitting preset of each family.
+
+    Args:
+        text: `cnn/small,transformer/tiny@mine.yaml`, or None.
+        wanted: what they share.
+        task: bound to the data's schema.
+    """
+    if text is None:
+        return tuple(_default(family, wanted, task) for family in FAMILIES)
+    planned = [_named(piece.strip(), wanted, task) for piece in text.split(",") if piece.strip()]
+    names = [p.name for p in planned]
+    doubles = sorted({n for n in names if names.count(n) > 1})
+    if doubles or not planned:
+        what = f"the candidate '{shown(doubles[0])}' is named twice" if doubles else "no candidates"
+        raise InputError(what, do="--candidates cnn/small,transformer/small")
+    return tuple(planned)
+
+
+def _default(family: str, wanted: Wanted, task: Task) -> Planned:
+    presets = registry.load("models", family).presets
+    reasons: list[str] = []
+    for preset in (p for p in PRESETS if p in presets):
+        made = _planned(family, f"{family}/{preset}", None, wanted, task)
+        if not made.refusal:
+            return made
+        reasons.append(made.refusal)
+    return Planned(family, family, {}, refusal=reasons[0] if reasons else "it has no presets")
+
+
+def _named(piece: str, wanted: Wanted, task: Task) -> Planned:
+    candidate, _, file = piece.partition("@")
+    family = candidate.split("+")[0].rpartition("=")[2].partition("/")[0]
+    return _planned(
+        registry.spelled("models", family), candidate, file or None, wanted, task, piece
+    )
+
+
+def _planned(
+    family: str, candidate: str, file: str | None, wanted: Wanted, task: Task, name: str = ""
+) -> Planned:
+    open_roles = [n for n, r in task.roles().items() if r.given is None and r.fixed is None]
+    roles = role_candidates(candidate)
+    if set(roles) == {"net"} and "net" not in open_roles:  # one family in every open role
+        roles = dict.fromkeys(open_roles, roles["net"])
+    fixed = {n: r.fixed for n, r in task.roles().items() if r.fixed is not None}
+    recipes = tuple(
+        resolve(
+            wanted.task,
+            wanted.data,
+            roles | fixed,
+            budget=wanted.budget,
+            seed=seed,
+            file=Path(file) if file else wanted.file,
+            over={"precision": wanted.precision},
+        )
+        for seed in range(wanted.seeds)
+    )
+    title = name or candidate
+    for role, wanted_role in task.roles().items():
+        if role not in recipes[0].roles:
+            continue
+        mine = recipes[0].roles[role]
+        structure = registry.load("models", mine.structure)
+        refusal = structure.refuses(wanted_role.signature, structure_config(mine))
+        if refusal is not None:
+            return Planned(title, family, roles, refusal=refusal.reason)
+    return Planned(title, family, roles, recipes)
+
+
+def cell_id(recipe: Recipe, fingerprint: str) -> str:
+    """16 hex digits that stand for a recipe on this data."""
+    whole: Any = {"recipe": recipe.model_dump(mode="json"), "data": fingerprint}
+    return hashlib.sha256(dumps(whole)).hexdigest()[:16]
+
+
+def document(
+    wanted: Wanted, planned: Sequence[Planned], fingerprint: str, axis: str, determinism: Any
+) -> dict[str, Any]:
+    """plan.json: everything on which the verdict hangs."""
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "task": wanted.task,
+        "data": wanted.data.model_dump(mode="json"),
+        "fingerprint": fingerprint,
+        "budget": str(wanted.budget),
+        "seeds": wanted.seeds,
+        "cost": axis,
+        "precision": wanted.precision,
+        "determinism": determinism,
+        "candidates": [
+            {
+                "name": p.name,
+                "family": p.family,
+                "roles": p.roles,
+                "refusal": p.refusal,
+                "cells": [cell_id(r, fingerprint) for r in p.recipes],
+            }
+            for p in planned
+        ],
+    }
