@@ -19,7 +19,12 @@ from netwright import files
 from netwright.errors import BusyError, DamagedError, InputError, MachineError
 
 SWIFT = Swift()
-quick = settings(derandomize=True, deadline=None, max_examples=200)
+quick = settings(derandomize=True, deadline=None, max_examples=100)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
 
 # ---------------------------------------------------------------- whole or not there
 
@@ -29,7 +34,7 @@ def test_replace_binds_the_name_to_all_of_the_new_bytes(tmp_path: Path) -> None:
     for data in (b"old", b"", os.urandom(10_000), np.arange(6.0).reshape(2, 3), np.zeros((0, 3))):
         files.replace(path, data)
         assert path.read_bytes() == bytes(data)
-    assert os.listdir(tmp_path) == ["status.json"]
+    assert names(tmp_path) == ["status.json"]
 
 
 def judge(root: Path, crash: Crash) -> str:
@@ -94,7 +99,7 @@ def test_an_operation_that_fails_is_told_and_the_old_file_stays(tmp_path: Path, 
         assert "\n" not in raised.value.sentence
         assert raised.value.code == 3
         assert path.read_bytes() == (b"new bytes" if number == 5 else b"old")
-        assert os.listdir(tmp_path) == ["status.json"]
+        assert names(tmp_path) == ["status.json"]
 
 
 @pytest.mark.parametrize(("number", "kind"), [(3, files.UnsyncedError), (5, files.UnsyncedError)])
@@ -132,7 +137,7 @@ def test_publish_renames_a_folder_but_never_onto_an_empty_one(tmp_path: Path) ->
         files.publish(tmp_path / ".tmp-a", tmp_path / "a")
     (tmp_path / "a").rmdir()
     files.publish(tmp_path / ".tmp-a", tmp_path / "a")
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_remove_takes_links_and_never_what_they_point_at(tmp_path: Path) -> None:
@@ -140,7 +145,7 @@ def test_remove_takes_links_and_never_what_they_point_at(tmp_path: Path) -> None
     (tmp_path / "old" / "deep").mkdir(parents=True)
     (tmp_path / "old" / "deep" / "link").symlink_to(tmp_path / "precious")
     files.remove(tmp_path / "old")
-    assert os.listdir(tmp_path) == ["precious"]
+    assert names(tmp_path) == ["precious"]
 
 
 def test_folders_are_made_with_their_parents_and_only_once(tmp_path: Path) -> None:
@@ -276,7 +281,7 @@ def test_json_that_we_never_write_is_refused(data: bytes, says: str) -> None:
     assert says in raised.value.sentence
 
 
-@settings(quick, max_examples=600)
+@settings(quick, max_examples=300)
 @given(st.binary(max_size=40) | st.text('[]{}",:0123456789.eE+-\\untrfalsNI ', max_size=30))
 def test_any_bytes_are_read_as_the_library_does_or_refused(data: bytes | str) -> None:
     data = data.encode() if isinstance(data, str) else data

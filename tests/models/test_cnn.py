@@ -282,6 +282,13 @@ def test_padding_does_not_change_valid_outputs_along_a_sequence() -> None:
             torch.testing.assert_close(one[row, :n], two[row, :n], rtol=0, atol=0)
 
 
+def test_places_beyond_the_end_are_zero_so_that_a_flat_head_does_not_read_padding() -> None:
+    net = built(Signature(Tokens(20, 12), Classes(3)), structure.presets["tiny"]).eval()
+    h = net.trunk(torch.randn(2, 12, 16), torch.tensor([5, 12]))
+    assert not h[0, 5:].any()
+    assert h[0, :5].all()
+
+
 def test_the_past_does_not_see_the_future() -> None:
     net = built(
         Signature(Frames(3, 12), Frames(2, 12), positions="causal"), structure.presets["tiny"]

@@ -112,6 +112,17 @@ def test_every_dtype_and_shape_comes_back(folder: Path, dtype: torch.dtype) -> N
         torch.testing.assert_close(loaded.weights[name], tensor.contiguous(), rtol=0, atol=0)
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_tensors_on_a_gpu_are_saved_from_there(folder: Path) -> None:
+    weights = {n: t.cuda() for n, t in content(1)[0].items()}
+    weights["tied"] = weights["net/bias"]
+    assert again(folder).save(1, weights, {}, {}) is None
+    loaded = newest(again(folder))
+    assert same(loaded.weights, {n: t.cpu() for n, t in weights.items()})
+    assert loaded.weights["tied"].data_ptr() == loaded.weights["net/bias"].data_ptr()
+
+
 def test_tied_tensors_are_written_once_and_are_one_again(folder: Path) -> None:
     table = torch.randn(50, 8)
     weights = {

@@ -211,7 +211,11 @@ def _why(facts: Facts, chosen: Row) -> list[str]:
     if len(facts.nets) == 1:
         return []
     if best is chosen and not chosen.tied_with:
-        return ["It is better than every other network beyond chance."]
+        after = facts.nets[1]
+        name, gap = facts.names[after.name], facts.gap(chosen, after)
+        if len(facts.nets) == 2:
+            return [f"It is better than {name} beyond chance, by {gap}."]
+        return [f"It is better than every other network beyond chance, than {name} by {gap}."]
     if best is chosen:
         return [f"It measured best, and none that ties with it is cheaper in {AXIS[axis]}."]
     ours, theirs = chosen.costs.get(axis), best.costs.get(axis)
@@ -225,7 +229,7 @@ def _why(facts: Facts, chosen: Row) -> list[str]:
 
 def _ties(facts: Facts) -> Iterator[str]:
     """One sentence for each largest group in which no two can be told apart."""
-    if facts.blank:
+    if facts.blank and facts.v.seeds > 1:  # the headline says it
         return
     rows = {row.name: row for row in facts.nets}
     tied = {name: set(row.tied_with) for name, row in rows.items()}

@@ -23,7 +23,6 @@ import numpy as np
 import PIL
 import psutil
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from netwright import files
@@ -284,20 +283,15 @@ def load(folder: Path, name: str) -> Store | None:
         return None
 
 
-def _flat(pixels: Tensor) -> memoryview:
-    values: NDArray[np.uint8] = pixels.numpy().reshape(-1)
-    return memoryview(values)
-
-
 def save(folder: Path, name: str, store: Store) -> Store:
     """Write the cache and give it back mapped; where it cannot be written, as it was, and why."""
     if store.pixels is None:
         return store
     form = store.form
-    text = {
+    text: dict[str, files.JSON] = {
         "form": [form.channels, form.height, form.width],
         "rows": store.rows,
-        "bad": store.bad,
+        "bad": [list(entry) for entry in store.bad],
         "passed": store.passed,
         "marks": hashlib.sha256(b"".join(store.marks)).hexdigest(),
     }
@@ -306,7 +300,7 @@ def save(folder: Path, name: str, store: Store) -> Store:
             files.make_folder(folder)
         if shutil.disk_usage(folder).free < store.pixels.numel() + SPARE:
             return replace(store, note=f"the pictures are not cached: the disk of {folder} is full")
-        files.replace(folder / f"{name}.bin", _flat(store.pixels))
+        files.replace(folder / f"{name}.bin", store.pixels.numpy().data)
         files.replace(folder / f"{name}.json", files.seal(text))
     except (OSError, MachineError) as error:
         return replace(store, note=f"the pictures are not cached: {error}")

@@ -84,9 +84,9 @@ class Rnn(Structure):
     presets: ClassVar[Mapping[str, StructureConfig]] = {
         # The textbook net: parameters 64 V + 98,816 + 131,584 + 129 V from V symbols to V symbols.
         "classic": Config(bidirectional=False, head=HeadConfig(pooling="last")),
-        "tiny": Config(width=24, layers=1, stem=StemConfig(width=16), head=HeadConfig()),
-        "small": Config(width=64, layers=1, head=HeadConfig(pooling="max")),
-        "base": Config(head=HeadConfig(pooling="max"), dropout=0.1),
+        "tiny": Config(width=24, layers=1, stem=StemConfig(width=16)),
+        "small": Config(width=64, layers=1),
+        "base": Config(dropout=0.1),
     }
 
     def layouts(self, form: Form, output: Form) -> Sequence[Layout] | Refusal:

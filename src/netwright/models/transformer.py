@@ -106,8 +106,8 @@ CLASSIC = TransformerConfig(
 """The textbook net, pre-norm and with positions: two blocks of 8 heads of 64 at width 64.
 
 A block holds (3 x 512 x 64 + 3 x 512) + (64 x 512 + 64) for attention, 2 x (64 x 64 + 64) for the
-dense layers and 2 x 128 for the norms: 141,504. Two blocks and the last norm: 283,136. On pictures
-of 28 x 28 read by rows, 28 x 64 + 64 more in the stem and 64 x 10 + 10 in the head: 285,642; on
+dense layers and 2 x 128 for the norms: 141,248. Two blocks and the last norm: 282,624. On pictures
+of 28 x 28 read by rows, 28 x 64 + 64 more in the stem and 64 x 10 + 10 in the head: 285,130; on
 text with V symbols, 64 V + 65 V.
 """
 

@@ -18,7 +18,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from netwright import __version__, files
+from netwright import files
 from netwright.errors import DamagedError, DivergedError, InputError, MachineError
 from netwright.files import DOOMED, JSON, OS, TEMPORARY, Layer
 from netwright.train import manifest as contents
@@ -87,10 +87,11 @@ class Checkpoints:
     def steps(self) -> list[int]:
         """Steps under their final names, ascending, not verified."""
         try:
-            names = [NAME.fullmatch(path.name) for path in self.folder.iterdir()]
+            with files.told(self.folder, "cannot be read"):
+                found = [NAME.fullmatch(path.name) for path in self.folder.iterdir()]
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError("there is no such folder", file=str(self.folder)) from error
-        return sorted(int(name[1]) for name in names if name)
+        return sorted(int(name[1]) for name in found if name)
 
     def save(
         self,
@@ -229,7 +230,7 @@ class Checkpoints:
         encoded = {WEIGHTS: contents.encode(weights), TRAINER: contents.encode(trainer)}
         encoded[STATE] = contents.Encoded(files.dumps(state))
         content = {name: part.data for name, part in encoded.items()}
-        versions = {"netwright": __version__, "torch": torch.__version__}
+        versions = {"torch": torch.__version__}
         content[MANIFEST] = contents.dumps(step, self.run_id, versions, hashes, encoded)
         return content
 

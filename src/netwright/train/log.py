@@ -79,12 +79,12 @@ class Log:
         """
         data, name = read(self.path), self.path.name
         kept = data[: mark.length]
-        if len(data) < mark.length:
-            what = f"has {len(data)} bytes, fewer than the {mark.length} that the checkpoint knows"
-            raise DamagedError(what, file=name)
         if hashlib.sha256(kept).hexdigest() != mark.sha256:
             parse_lines(kept, name)
-            raise DamagedError("was changed after the checkpoint recorded its sha256", file=name)
+            what = "was changed after the checkpoint recorded its sha256"
+            if len(kept) < mark.length:
+                what = f"has {len(kept)} bytes, fewer than the checkpoint's {mark.length}"
+            raise DamagedError(what, file=name)
         return data[mark.length :]
 
     def rewind(self, mark: Mark) -> None:

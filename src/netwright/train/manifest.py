@@ -57,7 +57,7 @@ class Manifest(Frozen):
     step: int
     run: str
     versions: dict[str, str]
-    """Of netwright and torch, when it was saved."""
+    """Of the libraries that saved it; the run has all of them."""
     world: int
     """Processes that trained."""
     hashes: dict[str, str]

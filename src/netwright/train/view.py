@@ -38,10 +38,13 @@ class RunView:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Raises: InputError if there is no run, or a newer one; DamagedError; MachineError."""
-        if not folder.is_dir():
+        with files.told(folder, "cannot be read"):
+            there = folder.is_dir()
+        if os.path.lexists(folder) and not there:
+            raise InputError("is no folder", file=shown(folder))
+        if not there:
             near = nearest(folder.name, names_in(folder.parent))
-            what = "is no folder" if os.path.lexists(folder) else "there is no such run"
-            raise InputError(what, near=near, file=shown(folder))
+            raise InputError("there is no such run", near=near, file=shown(folder))
         try:
             data = files.read(folder / "run.json", manifest.MANIFEST_LIMIT)
         except FileNotFoundError as error:
