@@ -6,7 +6,7 @@ a terminal, `to_pandas()` and `_repr_html_()` for notebooks.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from netwright import registry
 from netwright.errors import InputError, shown
@@ -19,6 +19,9 @@ from netwright.train.progress import Progress
 from netwright.train.recipe import resolve
 from netwright.train.run import RunView, free_name
 from netwright.train.target import find_target, role_candidates
+
+if TYPE_CHECKING:
+    from netwright.compare.contest import ContestResult
 
 RUNS = Path("runs")
 """Where runs go that are not told where."""
@@ -158,7 +161,7 @@ def compare(
     threads: int | None = None,
     compile: bool = False,  # noqa: A002
     quiet: bool = False,
-) -> Any:
+) -> "ContestResult":
     """The contest: candidates x seeds at one budget, beside the floors; the verdict and a report.
 
     Args:

@@ -87,7 +87,7 @@ def test_misfits_have_sentences() -> None:
     assert structure.refuses(MOOD, Config(head=token)) is None
 
 
-@pytest.mark.parametrize("name", ["classic", "tiny", "small", "base"])
+@pytest.mark.parametrize("name", ["classic", "tiny", "small", "base", "rows"])
 def test_every_preset_fits_pictures_text_and_series(name: str) -> None:
     series = Signature(Frames(3, 9), Frames(3, 4))
     for signature in (DIGITS, TEXT, TAGS, MOOD, series):

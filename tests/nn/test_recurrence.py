@@ -157,6 +157,21 @@ def test_a_ragged_step_holds_the_cell_in_half_the_precision_too() -> None:
     torch.testing.assert_close(ragged["c"][:1], alone["c"], rtol=2e-2, atol=2e-2)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_autocast_trains_and_steps_on_every_cpu(kind: str) -> None:
+    torch.manual_seed(0)
+    net, x = Recurrent(kind, 5, 7, 2), torch.randn(2, 6, 5)
+    whole = net(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = net(x)
+        stepped, state = net.step(x.bfloat16(), net.state(2), torch.tensor([6, 3]))
+        again, _ = net.step(x[1:, 3:].bfloat16(), {k: v[1:] for k, v in state.items()})
+    y.float().sum().backward()
+    assert all(p.grad is not None for p in _trained(net))
+    for got, expected in ((y, whole), (stepped[:1], whole[:1]), (again, whole[1:, 3:])):
+        torch.testing.assert_close(got.float(), expected, rtol=3e-2, atol=3e-2)
+
+
 def test_dropout_lies_between_layers_and_not_behind_the_last() -> None:
     torch.manual_seed(0)
     net, x = Recurrent("lstm", 5, 7, 2, dropout=0.5), torch.randn(2, 6, 5)

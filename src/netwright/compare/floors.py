@@ -9,6 +9,7 @@ import torch
 from netwright import files, registry
 from netwright.compare.decide import FloorCandidate
 from netwright.errors import DamagedError, NetwrightError
+from netwright.files import JSON
 from netwright.metrics.base import Figure
 from netwright.tasks.base import Draw
 from netwright.train import manifest
@@ -76,7 +77,7 @@ def fit(floor: Any, setting: Setting) -> Fitted:
 
 
 def _store(path: Path, fitted: Fitted) -> None:
-    document = {
+    document: dict[str, JSON] = {
         "format": FORMAT,
         "schema": SCHEMA,
         "title": fitted.title,

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from netwright.errors import InputError
 from netwright.nn.heads import Head, HeadConfig, make_head
 from netwright.nn.look import watching
-from netwright.nn.masks import zero_padding
 from netwright.nn.stems import Condition, Prefixed, Stem, StemConfig, make_stem
 from netwright.specs import (
     Classes,
@@ -109,8 +108,7 @@ class Network(nn.Module):
         condition: Tensor | None = None,
     ) -> Tensor:
         """A batch of the input form to the output form; padding beyond `lengths` is not read."""
-        if lengths is not None and x.is_floating_point():
-            x = zero_padding(x, lengths)  # a stride may straddle the end
+        x = self.stem.clean(x, lengths)  # a stride may straddle the end
         h = self._read(x, condition)
         inner = self.stem.lengths(lengths)
         memory = self._remember(context, context_lengths)

@@ -87,6 +87,8 @@ class Rnn(Structure):
         "tiny": Config(width=24, layers=1, stem=StemConfig(width=16)),
         "small": Config(width=64, layers=1),
         "base": Config(dropout=0.1),
+        # For pictures: the head reads each row at its own place, where a mean forgets the order.
+        "rows": Config(width=64, layers=1, head=HeadConfig(pooling="flatten")),
     }
 
     def layouts(self, form: Form, output: Form) -> Sequence[Layout] | Refusal:

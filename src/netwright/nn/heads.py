@@ -49,7 +49,7 @@ class Pool(nn.Module):
     def __init__(self, kind: str, layout: Layout, width: int) -> None:
         super().__init__()
         self.kind, self.layout = kind, layout
-        self.attend = nn.Linear(width, 1) if kind == "sequence" else None
+        self.attend = nn.Linear(width, 1, bias=False) if kind == "sequence" else None
 
     def forward(self, h: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Padding beyond `lengths` is not read."""

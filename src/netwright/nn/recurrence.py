@@ -16,6 +16,7 @@ Dimensions: b batch, t places, d features read, n hidden features, l layers.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Literal, final
 
 import torch
@@ -48,6 +49,19 @@ def advanced(y: Tensor, start: Tensor, lengths: Tensor) -> Tensor:
     return torch.where(lengths[:, None] > 0, y.gather(1, at)[:, 0], start.to(y.dtype))
 
 
+@cache
+def fuses_halves() -> bool:
+    """Whether this CPU's fused LSTM runs under bfloat16 autocast; asked once, by trying."""
+    w = torch.zeros(4, 1, device="cpu", requires_grad=True)
+    x, b = torch.zeros(1, 1, 1, device="cpu"), torch.zeros(4, device="cpu")
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.lstm(x, (x, x), [w, w, b, b], True, 1, 0.0, True, False, True)
+    except RuntimeError:
+        return False
+    return True
+
+
 @final
 class RecurrentLayer(nn.Module):
     """One layer in one direction, on torch's fused kernels.
@@ -78,10 +92,14 @@ class RecurrentLayer(nn.Module):
         """(b, t, d) to (b, t, n), and the state behind it: h and, of an LSTM, c, each (b, n).
 
         With `lengths` (b,) row r's state is that behind its first `lengths[r]` places; this needs
-        a `state` to start from.
+        a `state` to start from. Under autocast on a CPU that cannot fuse halves: in float32.
         """
         if x.is_meta:
             return self._on_meta(x)
+        if x.is_cpu and torch.is_autocast_enabled("cpu") and not fuses_halves():
+            with torch.autocast("cpu", enabled=False):
+                precise = None if state is None else tuple(s.float() for s in state)
+                return self.forward(x.float(), precise, lengths)
         hx = None if state is None else tuple(s[None].contiguous() for s in state)
         if lengths is not None and hx is not None and state is not None:
             padding = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]

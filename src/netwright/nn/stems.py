@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from netwright.nn.masks import valid, zero_padding
 from netwright.specs import (
     Classes,
     Form,
@@ -50,6 +51,10 @@ class Stem(nn.Module):
     def lengths(self, lengths: Tensor | None) -> Tensor | None:
         """Lengths after the stem."""
         return lengths
+
+    def clean(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """`x` without its padding, before anything mixes places; symbols cannot be zeroed."""
+        return x if lengths is None or not x.is_floating_point() else zero_padding(x, lengths)
 
 
 class Pixels(Stem):
@@ -128,19 +133,36 @@ class Flat(Stem):
 
 
 class Symbols(Stem):
-    """Tokens by an embedding: (b, t) to (b, t, d), or to (b, t d) where a vector is read."""
+    """Tokens by an embedding: (b, t) to (b, t, d)."""
 
-    def __init__(self, form: Tokens, width: int, *, flat: bool) -> None:
+    def __init__(self, form: Tokens, width: int) -> None:
         super().__init__()
-        self.flat = flat
-        self.width = width * form.length if flat else width
-        self.size = () if flat else (form.length,)
+        self.width, self.size = width, (form.length,)
         self.embed = nn.Embedding(form.vocabulary, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, t) of integers to (b, t, d) or (b, t d)."""
+        """(b, t) of integers to (b, t, d)."""
         h: Tensor = self.embed(x)
-        return h.flatten(1) if self.flat else h
+        return h
+
+
+class FlatSymbols(Stem):
+    """Tokens as one vector: (b, t) to (b, t d). Padding is a symbol of its own, which is zero."""
+
+    def __init__(self, form: Tokens, width: int) -> None:
+        super().__init__()
+        self.width, self.size, self.padding = width * form.length, (), form.vocabulary
+        self.embed = nn.Embedding(form.vocabulary + 1, width, padding_idx=form.vocabulary)
+
+    def clean(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Symbols beyond a row's length become the padding symbol."""
+        mask = valid(lengths, x.shape[1])
+        return x if mask is None else x.masked_fill(~mask, self.padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, t) of integers to (b, t d)."""
+        h: Tensor = self.embed(x)
+        return h.flatten(1)
 
 
 class Series(Stem):
@@ -193,6 +215,10 @@ class Prefixed(Stem):
         self.stem, self.width, self.size = stem, stem.width, (stem.size[0] + 1,)
         self.token = nn.Parameter(torch.empty(stem.width).normal_(std=0.02))
 
+    def clean(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """As the stem does."""
+        return self.stem.clean(x, lengths)
+
     def lengths(self, lengths: Tensor | None) -> Tensor | None:
         """One more than the stem's."""
         inner = self.stem.lengths(lengths)
@@ -242,8 +268,10 @@ def make_stem(
             return _picture_as_sequence(form, config, columns=columns)
         case Image(c, h, w), "vector":
             return Flat(c * h * w)
-        case Tokens(), "sequence" | "vector":
-            return Symbols(form, config.width, flat=layout == "vector")
+        case Tokens(), "sequence":
+            return Symbols(form, config.width)
+        case Tokens(), "vector":
+            return FlatSymbols(form, config.width)
         case Frames(), "sequence":
             return Series(form, config.width, config.stride)
         case Frames(features, length), "vector":

@@ -1,0 +1,134 @@
+"""What a task exhibits, made ready for a page: pictures, tables, maps, curves and lines of text.
+
+A run folder may come from anybody: every count is capped, every shape is checked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from netwright.errors import DamagedError, shown
+from netwright.report.charts import FORMATS, Chart, Curve, curves
+from netwright.report.palette import Ink
+from netwright.report.pictures import Shot, heat, photograph
+from netwright.report.scales import Scale
+from netwright.tasks.base import Exhibit
+
+PICTURES, FEW = 24, 8
+"""Pictures shown of one exhibit; of nets that are not the best one."""
+EXHIBITS = 12
+LINES, CHARACTERS = 40, 600
+ROWS, COLUMNS = 40, 12
+SQUARE = 20
+"""Rows and columns up to which a map with names is shown in numbers."""
+LEVELS = 9
+"""Depths of colour of such a map: classes `h0` to `h9`."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """One place of a map."""
+
+    text: str
+    level: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One exhibit on the page; what it has not is empty."""
+
+    kind: str
+    title: str
+    shots: Sequence[Shot] = ()
+    lines: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[tuple[str, Sequence[str]]] = ()
+    squares: Sequence[tuple[str, Sequence[Square]]] = ()
+    charts: Sequence[Chart] = ()
+    left_out: int = 0
+    """How many pictures, lines or rows are not shown."""
+
+
+def pieces(exhibits: Sequence[Exhibit], *, most: int = PICTURES) -> list[Piece]:
+    """The exhibits of one run; DamagedError where one is not of its kind."""
+    return [_piece(exhibit, most) for exhibit in exhibits[:EXHIBITS]]
+
+
+def _piece(exhibit: Exhibit, most: int) -> Piece:
+    makers = {
+        "picture": lambda: _pictures(exhibit, most),
+        "text": lambda: _text(exhibit),
+        "table": lambda: _table(exhibit),
+        "map": lambda: _map(exhibit),
+        "curve": lambda: _curve(exhibit),
+    }
+    if exhibit.kind not in makers:
+        return Piece("text", exhibit.title, lines=(f"a {shown(exhibit.kind)}: see the run folder",))
+    try:
+        return makers[exhibit.kind]()
+    except (KeyError, ValueError, IndexError, RuntimeError, TypeError) as error:
+        raise DamagedError(
+            f"the exhibit '{shown(exhibit.title)}' is no {exhibit.kind}", why=shown(error)
+        ) from error
+
+
+def _pictures(exhibit: Exhibit, most: int) -> Piece:
+    tensor = exhibit.tensors["pictures"]
+    n, _, _, _ = tensor.shape
+    captions = (*exhibit.strings.get("captions", ()), *[""] * n)
+    shots = [photograph(p, c) for p, c in zip(tensor[:most], captions, strict=False)]
+    return Piece("picture", exhibit.title, shots=shots, left_out=n - len(shots))
+
+
+def _text(exhibit: Exhibit) -> Piece:
+    lines = exhibit.strings["lines"]
+    kept = [t if len(t) <= CHARACTERS else t[: CHARACTERS - 1] + "…" for t in lines[:LINES]]
+    return Piece("text", exhibit.title, lines=kept, left_out=len(lines) - len(kept))
+
+
+def _table(exhibit: Exhibit) -> Piece:
+    cells = exhibit.tensors["cells"].double()
+    height, wide = cells.shape
+    names = exhibit.strings.get("rows", tuple(map(str, range(height))))
+    columns = exhibit.strings.get("columns", tuple(map(str, range(wide))))
+    texts = [_numbers(cells[:ROWS, j]) for j in range(min(wide, COLUMNS))]
+    rows = [(names[i], [column[i] for column in texts]) for i in range(min(height, ROWS))]
+    return Piece(
+        "table", exhibit.title, columns=columns[:COLUMNS], rows=rows, left_out=height - len(rows)
+    )
+
+
+def _map(exhibit: Exhibit) -> Piece:
+    values = exhibit.tensors["map"].double()
+    height, wide = values.shape
+    rows, columns = exhibit.strings.get("rows"), exhibit.strings.get("columns")
+    if rows is None or columns is None or max(height, wide) > SQUARE:
+        return Piece("heat", exhibit.title, shots=(heat(values),))
+    share = Scale(0.0, max(float(values.max()), 1e-12), 0.0, 1.0)
+    squares = []
+    for name, line in zip(rows, values, strict=True):
+        made = [
+            Square(text if float(v) else "", round(LEVELS * share(float(v)) ** 0.5))
+            for v, text in zip(line, _numbers(line), strict=True)
+        ]
+        squares.append((name, made))
+    if len(columns) != wide:
+        raise ValueError("as many names as columns")
+    return Piece("map", exhibit.title, columns=columns, squares=squares)
+
+
+def _curve(exhibit: Exhibit) -> Piece:
+    x, y = (exhibit.tensors[k].double().flatten().tolist() for k in ("x", "y"))
+    if len(x) != len(y) or not x:
+        raise ValueError("as many places as values, and one at least")
+    step = max(1, len(x) // 400)
+    curve = Curve(exhibit.title, Ink(0), x[::step], y[::step])
+    made = [curves([curve], figure="", unit="", note="", x_title="", form=form) for form in FORMATS]
+    return Piece("curve", exhibit.title, charts=made)
+
+
+def _numbers(column: Tensor) -> list[str]:
+    """Whole numbers as such, else three decimals, the same for all."""
+    whole = bool((column == column.round()).all())
+    return [f"{v:,.0f}" if whole else f"{v:.3f}" for v in column.tolist()]
