@@ -155,6 +155,7 @@ def main() -> int:
     }
     text = json.dumps(document, indent=2)
     if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(text + "\n", encoding="utf-8")
     else:
         print(text)

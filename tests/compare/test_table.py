@@ -5,6 +5,7 @@ import pytest
 from contests import contest, floor, net
 from netwright.compare.decide import Candidate, decide
 from netwright.compare.table import table
+from netwright.compare.verdict import AXES
 
 NETS = [
     net("rnn", 32, 4e6, start=104),
@@ -32,16 +33,7 @@ def test_the_table_reads_best_first_with_what_is_the_same_in_footnotes():
 
 
 def costs(index: int, scale: float) -> dict[str, float]:
-    axes = (
-        "forward_flops",
-        "training_flops",
-        "seconds",
-        "parameters",
-        "latency",
-        "memory",
-        "energy",
-    )
-    return dict.fromkeys(axes, scale * (index + 1.5))
+    return dict.fromkeys(AXES, scale * (index + 1.5))
 
 
 @pytest.mark.parametrize("scale", [1e-4, 12.3, 4.56e7, 7.89e14])

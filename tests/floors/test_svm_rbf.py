@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 
 from netwright import registry
 from netwright.errors import InputError
+from netwright.floors._scores import Fitted
 from netwright.floors.svm_rbf import floor
 from netwright.specs import Image, Labels, Pictures, Schema
 
@@ -38,6 +39,17 @@ def test_its_answers_are_those_of_scikit_learn(kept: tuple[int, ...]) -> None:
     hits = float((scores.argmax(1) == y[half:]).float().mean())
     assert hits == pytest.approx(peer.score(rest, y[half:]))
     assert hits > 0.93
+
+
+def test_the_best_score_is_what_predict_names_even_where_votes_are_tied() -> None:
+    g = Generator().manual_seed(0)
+    x, y = torch.randn(900, 1, 2, 2, generator=g), torch.randint(6, (900,), generator=g)
+    net = floor.fit({"x": x[:300], "y": y[:300]}, schema(), g)["net"]
+    assert isinstance(net, Fitted)
+    rest = x[300:].flatten(1).numpy()
+    assert torch.equal(net(x[300:]).argmax(1), torch.from_numpy(net.estimator.predict(rest)))
+    votes = SVC(C=10, gamma="scale").fit(x[:300].flatten(1), y[:300]).predict(rest)
+    assert (votes != net(x[300:]).argmax(1).numpy()).any(), "there are ties to break"
 
 
 def test_the_scale_of_the_batch_does_not_matter() -> None:

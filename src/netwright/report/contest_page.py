@@ -1,0 +1,306 @@
+"""The page of a contest: the verdict, and all that it stands on. Nothing is computed again."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netwright.errors import DamagedError, InputError
+from netwright.report import facts, numbers, render
+from netwright.report.charts import FORMATS, Bar, Chart, Curve, Level, Point, bars, curves, frontier
+from netwright.report.exhibits import FEW, PICTURES, Piece, pieces
+from netwright.report.histories import history, together
+from netwright.report.palette import Ink, inks
+from netwright.report.record import Cell, FloorRow, Row, Verdict, read_verdict
+from netwright.train.view import RunView
+
+OTHERS = 3
+"""Nets beside the best one whose exhibits are shown."""
+COLUMNS = ("forward_flops", "training_flops", "parameters", "seconds")
+HEADS = {
+    "forward_flops": "forward FLOPs",
+    "training_flops": "training FLOPs",
+    "parameters": "parameters",
+    "seconds": "trained for",
+    "latency": "latency",
+    "memory": "memory",
+    "energy": "energy",
+}
+
+
+@dataclass(frozen=True)
+class Net:
+    """One network on the page."""
+
+    row: Row
+    short: str
+    """`cnn` where its family stands once."""
+    ink: Ink
+    score: str = ""
+    bar: Bar | None = None
+    ties: Sequence[str] = ()
+    runs: Sequence[tuple[Cell, RunView]] = ()
+    costs: Sequence[dict[str, Any]] = ()
+    lost: Sequence[Cell] = ()
+    """Cells that failed."""
+
+
+@dataclass(frozen=True)
+class FloorLine:
+    """One floor on the page."""
+
+    row: FloorRow
+    score: str = ""
+    bar: Bar | None = None
+    fit: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one net does."""
+
+    net: Net
+    seed: int
+    exhibits: Sequence[Piece] = field(default=())
+
+
+def write_contest_page(folder: Path) -> Path:
+    """Write report.html into a contest folder. Raises: as `read_verdict` and `RunView`."""
+    verdict = read_verdict(folder)
+    nets = _nets(folder, verdict)
+    floors = _floors(verdict, nets)
+    nets = _with_bars(verdict, nets)
+    done = [net for net in nets if net.row.estimate]
+    columns = [verdict.cost, *(c for c in COLUMNS if c != verdict.cost)]
+    best = next((n for n in done if n.row.chosen), done[0] if done else None)
+    views = [view for net in done for _, view in net.runs]
+    return render.write(
+        folder,
+        "contest.html",
+        verdict=verdict,
+        parts=facts.parts_line(verdict.parts),
+        nets=nets,
+        floors=floors,
+        columns=columns,
+        heads=HEADS,
+        frontier=_frontier(verdict, done),
+        unplaced=[n.short for n in done if n.row.costs.get(verdict.cost) is None],
+        curves=_curves(verdict, done),
+        shown=_exhibits(done, best),
+        using=_using(done),
+        training=[_trained(net) for net in done],
+        energy_note=_energy_note(done),
+        pairs=_pairs(verdict, nets),
+        best=f"{folder.name}/{best.runs[0][0].folder}" if best and best.runs else "",
+        versions=facts.versions(views[0].determinism) if views else [],
+    )
+
+
+def _nets(folder: Path, verdict: Verdict) -> list[Net]:
+    """Best first; whoever has no figure last."""
+    families = Counter(row.family for row in verdict.candidates)
+    short = {r.name: r.family if families[r.family] == 1 else r.name for r in verdict.candidates}
+    colours = inks((r.name, r.family) for r in verdict.candidates)
+    made = []
+    for row in sorted(verdict.candidates, key=lambda r: _order(r, higher=verdict.higher)):
+        runs = []
+        for cell in row.cells:
+            if cell.status == "done" and row.status == "done":
+                with _inside(cell):
+                    runs.append((cell, RunView.open(folder / "cells" / cell.id)))
+        made.append(
+            Net(
+                row,
+                short[row.name],
+                colours[row.name],
+                score=_score(row, verdict),
+                ties=[short.get(t, t) for t in row.tied_with],
+                runs=runs,
+                costs=[facts.cost_of(view) for _, view in runs],
+                lost=[c for c in row.cells if c.status != "done"],
+            )
+        )
+    return made
+
+
+def _order(row: Row | FloorRow, *, higher: bool) -> tuple[bool, float]:
+    value = row.estimate.value if row.estimate else 0.0
+    return row.estimate is None, -value if higher else value
+
+
+def _score(row: Row | FloorRow, verdict: Verdict) -> str:
+    e = row.estimate
+    return numbers.score(e.value, e.low, e.high, verdict.unit) if e else ""
+
+
+def _ranked(verdict: Verdict) -> list[FloorRow]:
+    return sorted(verdict.floors, key=lambda f: _order(f, higher=verdict.higher))
+
+
+def _bars(verdict: Verdict, nets: Sequence[Net]) -> list[Bar]:
+    """Of all nets and then all floors that have a figure, on one scale."""
+    ranked = [f.estimate for f in _ranked(verdict) if f.estimate]
+    of_nets = [
+        (n.row.estimate.value, n.row.estimate.low, n.row.estimate.high, n.ink)
+        for n in nets
+        if n.row.estimate
+    ]
+    of_floors = [(e.value, e.low, e.high, None) for e in ranked]
+    return bars([*of_nets, *of_floors], ranked[0].value if ranked else None, verdict.unit)
+
+
+def _with_bars(verdict: Verdict, nets: Sequence[Net]) -> list[Net]:
+    from dataclasses import replace
+
+    made = iter(_bars(verdict, nets))
+    return [replace(n, bar=next(made)) if n.row.estimate else n for n in nets]
+
+
+def _floors(verdict: Verdict, nets: Sequence[Net]) -> list[FloorLine]:
+    made = iter(_bars(verdict, nets)[sum(n.row.estimate is not None for n in nets) :])
+    return [
+        FloorLine(
+            row,
+            _score(row, verdict),
+            next(made) if row.estimate else None,
+            "" if row.fit_seconds is None else numbers.duration(row.fit_seconds),
+        )
+        for row in _ranked(verdict)
+    ]
+
+
+def _frontier(verdict: Verdict, nets: Sequence[Net]) -> list[Chart]:
+    points = [
+        Point(n.short, n.ink, x, e.value, e.low, e.high, n.row.on_frontier, n.row.chosen)
+        for n in nets
+        if (e := n.row.estimate) and (x := n.row.costs.get(verdict.cost)) is not None and x > 0
+    ]
+    levels = [
+        Level(f.title, f.estimate.value, f.estimate.low, f.estimate.high)
+        for f in _ranked(verdict)
+        if f.estimate
+    ]
+    if not points:
+        return []
+    return [
+        frontier(
+            points,
+            levels,
+            axis=verdict.cost,
+            figure=_spoken(verdict.figure),
+            unit=verdict.unit,
+            higher=verdict.higher,
+            form=form,
+        )
+        for form in FORMATS
+    ]
+
+
+def _curves(verdict: Verdict, nets: Sequence[Net]) -> list[Chart]:
+    series = []
+    for net in nets:
+        paths = []
+        for cell, view in net.runs:
+            with _inside(cell):
+                paths.append(history(view).figures.get(verdict.figure, ((), ())))
+        found = together(paths)
+        if found is not None and len(found.x) > 1:
+            series.append(Curve(net.short, net.ink, found.x, found.mean, found.low, found.high))
+    if not series:
+        return []
+    return [
+        curves(
+            series,
+            figure=f"validation {_spoken(verdict.figure)}",
+            unit=verdict.unit,
+            note="",
+            x_title="seconds of training",
+            form=form,
+        )
+        for form in FORMATS
+    ]
+
+
+def _exhibits(nets: Sequence[Net], best: Net | None) -> list[Shown]:
+    """Of the best net all, of a few others some; each of its first seed."""
+    order = [n for n in [best, *(n for n in nets if n is not best)] if n is not None and n.runs]
+    made = []
+    for net in order[: 1 + OTHERS]:
+        cell, view = net.runs[0]
+        with _inside(cell):
+            steps = view.exhibit_steps()
+            most = PICTURES if net is best else FEW
+            found = pieces(view.exhibits(steps[-1]), most=most) if steps else []
+        if found:
+            made.append(Shown(net, cell.seed, found))
+    return made
+
+
+def _using(nets: Sequence[Net]) -> list[tuple[Net, dict[str, Any]]]:
+    """Of each net the costs of the cell that was measured."""
+    return [
+        (net, cost)
+        for net in nets
+        for cost in [c for c in net.costs if facts.number(c, "latency") is not None][:1]
+    ]
+
+
+def _energy_note(nets: Sequence[Net]) -> str:
+    """Why energy has no column; '' where it has one."""
+    found = [cost for _, cost in _using(nets)]
+    if any(facts.number(c, "energy") is not None for c in found):
+        return ""
+    return next((str(c["energy_note"]) for c in found if c.get("energy_note")), "")
+
+
+def _trained(net: Net) -> dict[str, Any]:
+    """What was granted and predicted beside what was spent, as means over seeds."""
+    expected = [x for c in net.costs if (x := facts.predicted_steps(c)) is not None]
+    steps = [x for c in net.costs if (x := facts.number(c, "steps")) is not None]
+    spent = [s.spent for s in net.row.spent]
+    granted = [s.granted for s in net.row.spent if s.granted is not None]
+    over = [s.spent / s.granted - 1 for s in net.row.spent if s.granted]
+    return {
+        "net": net,
+        "steps_predicted": f"{_mean(expected):,.0f}" if expected else numbers.UNKNOWN,
+        "steps": f"{_mean(steps):,.0f}" if steps else numbers.UNKNOWN,
+        "granted": numbers.duration(_mean(granted)) if granted else "",
+        "spent": numbers.duration(_mean(spent)) if spent else numbers.UNKNOWN,
+        "over": f"{numbers.signed(100 * max(over, key=abs), 1)} %" if over else "",
+    }
+
+
+def _pairs(verdict: Verdict, nets: Sequence[Net]) -> list[dict[str, str]]:
+    names = {n.row.name: n.short for n in nets} | {f.name: f.title for f in verdict.floors}
+    return [
+        {
+            "a": names.get(p.a, p.a),
+            "b": names.get(p.b, p.b),
+            "gap": numbers.gap(p.difference, p.low, p.high, verdict.unit),
+            "p": numbers.chance(p.p_holm),
+            "told": "told apart" if p.told_apart else "cannot be told apart",
+            "seeds": "" if p.told_apart else str(p.seeds_needed or "over 50"),
+        }
+        for p in verdict.pairs
+    ]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+@contextmanager
+def _inside(cell: Cell) -> Iterator[None]:
+    """Name the cell in whatever is wrong with its folder."""
+    try:
+        yield
+    except (DamagedError, InputError) as error:
+        raise DamagedError(
+            f"the cell {cell.id} cannot be read", why=error.sentence, file=cell.folder
+        ) from error
