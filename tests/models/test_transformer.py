@@ -134,10 +134,7 @@ def test_every_weight_gets_a_gradient_within_three_steps(name: str) -> None:
     for signature in (DIGITS, LABELS):
         net = structure.build(signature, config)
         optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-        if signature is DIGITS:
-            x = torch.randn(8, 1, 8, 8)
-        else:
-            x = torch.arange(72).view(8, 9) % 11
+        x = torch.randn(8, 1, 8, 8) if signature is DIGITS else torch.arange(72).view(8, 9) % 11
         y = torch.arange(8) % 3
         most: dict[str, float] = {}
         for _ in range(3):

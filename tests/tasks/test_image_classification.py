@@ -237,6 +237,25 @@ def test_the_flipped_accuracy_is_of_the_mean_of_both_views() -> None:
     assert "accuracy_flip" not in bound(held).evaluate({"net": net}, held, "test")
 
 
+def test_pictures_are_gathered_where_a_floor_says_that_they_lie() -> None:
+    class Elsewhere:
+        device = torch.device("meta")
+
+        def __call__(self, x: Tensor, **_: Any) -> Tensor:
+            raise AssertionError
+
+    class Noting(Tensors):
+        def gather(self, index: Tensor) -> Batch:
+            raise LookupError(index.device.type)
+
+    held = made()
+    noting = Held(held.schema, {"test": Noting({"image": torch.zeros(3)})})
+    with pytest.raises(LookupError, match="meta"):
+        bound(held).evaluate({"net": Elsewhere()}, noting, "test")
+    with pytest.raises(LookupError, match="cpu"):
+        bound(held).evaluate({"net": drawn(held)}, noting, "test")
+
+
 def test_an_empty_part_is_an_error_with_a_sentence() -> None:
     held = made(0)
     with pytest.raises(InputError, match="no pictures"):

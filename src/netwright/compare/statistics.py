@@ -20,8 +20,8 @@ What was settled by simulation (`benchmarks/verdicts.py`, 3 seeds, 360 and 10,00
 difference takes Student's t with Welch-Satterthwaite degrees (Satterthwaite 1946). For a single
 candidate, whose seeds give 2 degrees only, that covers 92 % under strong seed effects, because a
 variance that came out small by chance also looks precise; there the quantiles of the components are
-averaged by their variances (Cochran and Cox 1950), which covers 94 to 97 %. Where seeds differ so
-much that accuracies are skewed and agree little on what is hard, three of them cover 91 to 93 %.
+averaged by their variances (Cochran and Cox 1950), which covers 94 to 97 %. It is not always so
+good: where seeds agree less on what is hard (`half` in the benchmark) it covers 91 to 97 %.
 
 A share (unit `%`) has Wilson's interval (1927, score interval) for the number of units that would
 give the same standard error; so it stays in [0, 1] and has a width where every unit is right.

@@ -75,6 +75,8 @@ class Fitted:
     estimator: Any
     count: int
     """Classes of the data; some may not have been seen in fitting."""
+    device: torch.device
+    """Where its training samples lay, and those that it judges do; it computes on the CPU."""
     features: Callable[[Tensor], Matrix] = flat
 
     def __call__(self, x: Tensor, **_: Any) -> Tensor:

@@ -71,7 +71,7 @@ class HogSvm(Floor):
             raise InputError("the floor 'hog-svm' cannot stand here", why=reason)
         labels = labels_of(batch["y"])
         model = support_vectors(histograms(batch["x"]), labels, seed_of(generator))
-        return {"net": Fitted(model, classes_of(schema), histograms)}
+        return {"net": Fitted(model, classes_of(schema), batch["x"].device, histograms)}
 
 
 def _installed() -> bool:

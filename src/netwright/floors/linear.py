@@ -36,7 +36,7 @@ class Linear(Floor):
         with warnings.catch_warnings():  # the limit is meant: see ITERATIONS
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(flat(batch["x"]), labels_of(batch["y"]))
-        return {"net": Fitted(model, classes_of(schema))}
+        return {"net": Fitted(model, classes_of(schema), batch["x"].device)}
 
 
 floor = Linear()

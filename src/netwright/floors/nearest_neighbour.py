@@ -20,9 +20,10 @@ DISTANCES = 2**24
 
 
 class Nearest:
-    """Training samples, sorted by class, that answer like a network."""
+    """Training samples, sorted by class, that answer like a network, on their own device."""
 
     def __init__(self, x: Tensor, y: Tensor, count: int) -> None:
+        self.device = x.device
         rows = x.flatten(1).float()
         self.middle = rows.mean(0)  # distances from near the origin lose fewer digits
         self.rows = (rows - self.middle)[y.argsort(stable=True)]

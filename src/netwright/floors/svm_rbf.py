@@ -22,7 +22,7 @@ class SvmRbf(Floor):
         """Fit; InputError where all labels are the same."""
         labels = labels_of(batch["y"])
         model = support_vectors(flat(batch["x"]), labels, seed_of(generator))
-        return {"net": Fitted(model, classes_of(schema))}
+        return {"net": Fitted(model, classes_of(schema), batch["x"].device)}
 
 
 floor = SvmRbf()

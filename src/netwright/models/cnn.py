@@ -279,13 +279,11 @@ class Cnn(Structure):
             stem=StemConfig(width=16),
         ),
         "small": Config(
-            stages=(
-                Stage(width=32, pool="max"),
-                Stage(width=64),
-                Stage(width=64, pool="max"),
-                Stage(width=64),
-            ),
+            stages=(Stage(width=32, pool="max"), Stage(width=64), Stage(width=64, pool="max")),
+            activation="gelu",
             pool_first=True,
+            whiten=2,
+            dirac=True,
         ),
         "base": Config(
             stages=_airbench(32, 128, 128),

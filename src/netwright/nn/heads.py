@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from netwright.nn.look import show
@@ -33,11 +34,11 @@ class HeadConfig(Frozen):
     pooling: Literal["mean", "max", "last", "flatten", "sequence", "class_token"] = "mean"
     """How many places become one; `sequence` is softmax(x w)^T x (Hassani et al. 2021, section
     3.1); `class_token` reads a learned place before the others; `last` the last valid one."""
-    hidden: tuple[int, ...] = ()
+    hidden: tuple[PositiveInt, ...] = ()
     """Widths of dense ReLU layers before the last one."""
-    dropout: float = 0.0
+    dropout: float = Field(0.0, ge=0, lt=1)
     """Before the last layer."""
-    growth: int = 1
+    growth: Literal[1, 2] = 1
     """1, or 2: a picture's head that doubles each side by a transposed 4 x 4 convolution."""
     scale: float = 1.0
     """What logits are multiplied by; below 1, it softens the start of short trainings."""

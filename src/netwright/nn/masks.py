@@ -14,4 +14,7 @@ def valid(lengths: Tensor | None, size: int) -> Tensor | None:
 def zero_padding(h: Tensor, lengths: Tensor | None) -> Tensor:
     """`h`, (b, t, ...), with zeros beyond each row's length."""
     mask = valid(lengths, h.shape[1])
-    return h if mask is None else h * mask.view(*mask.shape, *[1] * (h.dim() - 2)).to(h.dtype)
+    if mask is None:
+        return h
+    # filled, not multiplied: padding may hold what is not finite
+    return h.masked_fill(~mask.view(*mask.shape, *[1] * (h.dim() - 2)), 0)

@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from netwright.nn.masks import valid, zero_padding
@@ -28,16 +29,16 @@ from netwright.specs import (
 class StemConfig(Frozen):
     """How a form is read; fields that the form does not need are ignored."""
 
-    width: int = 64
+    width: PositiveInt = 64
     """Features of each place after the stem; a grid of pixels and a flat vector keep their own."""
     read: Literal["rows", "columns", "patches", "convolution"] = "rows"
     """A picture as a sequence: row by row, column by column, by patches, or by a convolutional
     tokeniser (Hassani et al. 2021, section 3.2)."""
-    patch: int = 4
+    patch: PositiveInt = 4
     """Side of a patch, in pixels."""
-    convolutions: int = 1
+    convolutions: PositiveInt = 1
     """Stages of the tokeniser: 3 x 3 convolution, ReLU, 3 x 3 max-pool of stride 2."""
-    stride: int = 1
+    stride: PositiveInt = 1
     """Frames read together as one place."""
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +89,12 @@ def write_contest_page(folder: Path) -> Path:
         unplaced=[n.short for n in done if n.row.costs.get(verdict.cost) is None],
         curves=_curves(verdict, done),
         shown=_exhibits(done, best),
-        using=_using(done),
+        using=[_using(net) for net in done if _measured(net)],
         training=[_trained(net) for net in done],
         energy_note=_energy_note(done),
         pairs=_pairs(verdict, nets),
+        granted=any(s.granted is not None for net in done for s in net.row.spent),
+        chosen=best is not None and best.row.chosen,
         best=f"{folder.name}/{best.runs[0][0].folder}" if best and best.runs else "",
         versions=facts.versions(views[0].determinism) if views else [],
     )
@@ -152,8 +154,6 @@ def _bars(verdict: Verdict, nets: Sequence[Net]) -> list[Bar]:
 
 
 def _with_bars(verdict: Verdict, nets: Sequence[Net]) -> list[Net]:
-    from dataclasses import replace
-
     made = iter(_bars(verdict, nets))
     return [replace(n, bar=next(made)) if n.row.estimate else n for n in nets]
 
@@ -238,18 +238,29 @@ def _exhibits(nets: Sequence[Net], best: Net | None) -> list[Shown]:
     return made
 
 
-def _using(nets: Sequence[Net]) -> list[tuple[Net, dict[str, Any]]]:
-    """Of each net the costs of the cell that was measured."""
-    return [
-        (net, cost)
-        for net in nets
-        for cost in [c for c in net.costs if facts.number(c, "latency") is not None][:1]
-    ]
+def _measured(net: Net) -> dict[str, Any]:
+    """Costs of the cell whose latency was measured; empty where none was."""
+    return next((c for c in net.costs if facts.number(c, "latency") is not None), {})
+
+
+def _using(net: Net) -> dict[str, Any]:
+    """What an answer costs."""
+    cost = _measured(net)
+    speed, joules = facts.number(cost, "throughput"), facts.number(cost, "energy")
+    return {
+        "net": net,
+        "latency": numbers.cost("latency", facts.number(cost, "latency")),
+        "p90": numbers.cost("latency", facts.number(cost, "latency_p90")),
+        "p99": numbers.cost("latency", facts.number(cost, "latency_p99")),
+        "speed": numbers.UNKNOWN if speed is None else numbers.amount(speed),
+        "memory": numbers.cost("memory", facts.number(cost, "memory")),
+        "energy": "" if joules is None else numbers.joules(joules),
+    }
 
 
 def _energy_note(nets: Sequence[Net]) -> str:
     """Why energy has no column; '' where it has one."""
-    found = [cost for _, cost in _using(nets)]
+    found = [_measured(net) for net in nets]
     if any(facts.number(c, "energy") is not None for c in found):
         return ""
     return next((str(c["energy_note"]) for c in found if c.get("energy_note")), "")
@@ -264,7 +275,7 @@ def _trained(net: Net) -> dict[str, Any]:
     over = [s.spent / s.granted - 1 for s in net.row.spent if s.granted]
     return {
         "net": net,
-        "steps_predicted": f"{_mean(expected):,.0f}" if expected else numbers.UNKNOWN,
+        "predicted": f"{_mean(expected):,.0f}" if expected else numbers.UNKNOWN,
         "steps": f"{_mean(steps):,.0f}" if steps else numbers.UNKNOWN,
         "granted": numbers.duration(_mean(granted)) if granted else "",
         "spent": numbers.duration(_mean(spent)) if spent else numbers.UNKNOWN,

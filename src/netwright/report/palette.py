@@ -25,6 +25,11 @@ class Ink:
         """Classes of the style sheet."""
         return f"t{self.tone} d{self.style}"
 
+    @property
+    def mark(self) -> str:
+        """The outline of its mark."""
+        return mark(self.style)
+
 
 def inks(nets: Iterable[tuple[str, str]]) -> dict[str, Ink]:
     """An ink for each (name, family); families that we do not know take the tones that are left."""

@@ -63,6 +63,14 @@ class Looks(Protocol):
     def look(self, x: Tensor) -> Mapping[str, Tensor]: ...
 
 
+@runtime_checkable
+class Placed(Protocol):
+    """What is no module and says where its data lie."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+
 class ImageClassification(Task):
     """A picture in, scores of its classes out."""
 
@@ -313,9 +321,11 @@ def _column(schema: Schema, kind: type[Kind]) -> tuple[str, Kind]:
 
 
 def _device(net: Scorer) -> torch.device:
-    """Where a network lies; a floor answers on the CPU."""
-    first = next(net.parameters(), None) if isinstance(net, nn.Module) else None
-    return torch.device("cpu") if first is None else first.device
+    """Where the pictures of a net are gathered: a network's own device, or a floor's `device`."""
+    if isinstance(net, nn.Module):
+        first = next(net.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+    return net.device if isinstance(net, Placed) else torch.device("cpu")
 
 
 task = ImageClassification

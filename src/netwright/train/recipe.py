@@ -7,9 +7,9 @@ of its fields. Names come from the registry, never import paths.
 from collections.abc import Mapping
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from netwright import registry
 from netwright.errors import InputError, nearest, shown, unknown
@@ -22,6 +22,10 @@ PRESETS = ("small", "tiny", "base", "classic")
 """Presets in the order in which a family without a named one is tried."""
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+"""Decay of one of Adam's two averages."""
+
+
 class Named(Frozen):
     """A task or a data set: its name in the registry and its configuration."""
 
@@ -32,6 +36,8 @@ class Named(Frozen):
 class RoleRecipe(Frozen):
     """How one role is built and trained."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     structure: str
     preset: str | None = None
     config: dict[str, Any] = Field(default_factory=dict)
@@ -41,7 +47,7 @@ class RoleRecipe(Frozen):
     adam_learning_rate: float | None = Field(None, gt=0)
     """For what Muon leaves to AdamW; None: the same."""
     weight_decay: float = Field(0.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[Beta, Beta] = (0.9, 0.99)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
     muon_steps: int = Field(5, ge=1)
@@ -87,6 +93,8 @@ def validated(kind: type[T], values: Mapping[str, Any], where: str) -> T:
                 why=f"there are {', '.join(known)}" if known else "",
                 near=nearest(key, known),
             ) from None
+        if first["type"] == "missing":
+            raise InputError(f"`{shown(place)}` is missing in {where}") from None
         value = shown(repr(first.get("input")))
         raise InputError(
             f"`{shown(place)}` in {where} cannot be {value}", why=str(first["msg"]).lower()
@@ -97,10 +105,9 @@ def _fields(kind: type[Frozen], loc: tuple[int | str, ...]) -> list[str]:
     """Field names of the model that lies at `loc` inside `kind`; [] where it cannot be told."""
     model: Any = kind
     for part in loc:
-        if isinstance(part, int) or not hasattr(model, "model_fields"):
-            continue
-        info = model.model_fields.get(part)
-        model = info.annotation if info else None
+        if isinstance(part, int) or part not in getattr(model, "model_fields", {}):
+            continue  # a place in a list, or a key of a mapping
+        model = model.model_fields[part].annotation
         options = [a for a in getattr(model, "__args__", ()) if hasattr(a, "model_fields")]
         model = options[0] if options else model
     return sorted(getattr(model, "model_fields", {}))
@@ -157,17 +164,20 @@ def resolve(
         fields["roles"][role] = own | {"structure": family, "preset": preset}
     for extra in ([read_yaml(file)] if file else []) + ([dict(over)] if over else []):
         fields = merged(fields, extra)
-    fields["task"] = {"name": task, "config": fields.get("task") or {}}
-    fields["data"] = {
-        "name": data.name,
-        "config": merged(fields.get("data") or {}, data.config),
-    }
-    fields["budget"], fields["seed"] = budget.model_dump(), seed
     where = str(file) if file else "the recipe"
-    recipe = validated(Recipe, fields, where)
-    stray = sorted(set(recipe.roles) - set(roles))
-    if stray:
+    given = fields["roles"]
+    if isinstance(given, dict) and (stray := sorted({*map(str, given)} - set(roles))):
         raise unknown("role", stray[0], roles)
+    own_data = fields.get("data") or {}
+    if not isinstance(own_data, dict):
+        raise InputError(
+            f"`data` in {where} cannot be {shown(repr(own_data))}",
+            why="it holds the data set's configuration",
+        )
+    fields["task"] = {"name": task, "config": fields.get("task") or {}}
+    fields["data"] = {"name": data.name, "config": merged(own_data, data.config)}
+    fields["budget"], fields["seed"] = budget.model_dump(), seed
+    recipe = validated(Recipe, fields, where)
     for made in recipe.roles.values():
         structure_config(made)  # an unknown key is told now, not after the data is read
     return recipe

@@ -35,7 +35,9 @@ def listening() -> Iterator[Stop]:
         yield stop
         return
     numbers = [getattr(signal, n) for n in NAMES if hasattr(signal, n)]
-    old = {n: signal.signal(n, stop.handle) for n in numbers}
+    # what is ignored stays so (nohup), and what was not set from Python could not be given back
+    kept = (signal.SIG_IGN, None)
+    old = {n: signal.signal(n, stop.handle) for n in numbers if signal.getsignal(n) not in kept}
     try:
         yield stop
     finally:

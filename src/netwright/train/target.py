@@ -75,5 +75,12 @@ def role_candidates(text: str) -> dict[str, str]:
     for piece in text.split("+"):
         role, _, candidate = piece.rpartition("=")
         family, preset = split_candidate(candidate.strip())
-        roles[role.strip() or "net"] = f"{family}/{preset}"
+        name = role.strip() or "net"
+        if name in roles:
+            raise InputError(
+                f"the role '{shown(name)}' is given twice",
+                why=f"by {roles[name]} and {family}/{preset}",
+                do="role=family/preset for each, joined by +",
+            )
+        roles[name] = f"{family}/{preset}"
     return roles
