@@ -54,7 +54,7 @@ class RunResult(Shown):
         """What a run folder says."""
         state = view.status()["state"]
         if view.evaluated():
-            return cls(view.folder, state, "test", view.result()["figures"], view.cost())
+            return cls(view.folder, state, "test", view.result(), view.cost())
         lines = [m["validation"] for m in view.metrics() if "validation" in m]
         last = view.load().state["last"] if lines else {}
         return cls(view.folder, state, "validation", last, view.cost())

@@ -131,6 +131,18 @@ def test_one_run_has_one_owner_and_readers_take_no_lock(run: Run) -> None:
     again(run).close()
 
 
+def test_who_comes_second_to_make_a_run_is_refused(tmp_path: Path, run: Run) -> None:
+    class Overtaken(Swift):
+        def lock(self, descriptor: int) -> None:
+            super().lock(descriptor)
+            shutil.copy(run.folder / "run.json", tmp_path / "new" / "run.json")
+
+    with pytest.raises(InputError, match="is there already"):
+        Run.create(tmp_path / "new", SPEC, seed=1, layer=Overtaken())
+    with Run.own(tmp_path / "new", SWIFT) as other:
+        assert other.id == run.id
+
+
 def test_a_failure_while_owning_gives_the_lock_back(run: Run) -> None:
     run.close()
     (run.folder / "events.jsonl").unlink()
@@ -255,6 +267,10 @@ def test_a_result_is_written_once_and_verified(run: Run) -> None:
     assert torch.equal(view.rows()["accuracy"], rows["accuracy"])
     with pytest.raises(InputError, match="evaluated already"):
         run.result({}, {})
+    with made(run.folder.with_name("other")) as other:
+        shutil.copy(run.folder / "result.json", other.folder)
+        with pytest.raises(DamagedError, match="of another run"):
+            other.view.result()
     for name, ask in (("rows.safetensors", view.rows), ("result.json", view.result)):
         bad = bytearray((run.folder / name).read_bytes())
         bad[len(bad) // 2] ^= 1

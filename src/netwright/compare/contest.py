@@ -6,8 +6,10 @@ its result verifies, and is trained by whoever holds its lock.
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,18 +171,26 @@ def _folder(out: Path | None, data: str, made: Mapping[str, Any]) -> Path:
     folder = out or Path("runs") / f"{data}-{hashed}"
     path, sealed = folder / "plan.json", files.seal(dict(made))
     if path.exists():
-        if files.read(path) != sealed:
+        there = files.read(path)
+        files.unseal(there, shown(path))
+        if there != sealed:
             raise InputError(
                 "holds a contest with another plan", file=shown(folder), do="another folder: --out"
             )
         return folder
-    if folder.exists() and any(folder.iterdir()):
+    if os.path.lexists(folder) and not (folder.is_dir() and _unmade(folder)):
         raise InputError("holds something else", file=shown(folder), do="another folder: --out")
     for made_folder in (folder, folder / "cells"):
-        if not made_folder.exists():
+        with suppress(FileExistsError):  # another process holds the same contest
             files.make_folder(made_folder)
-    files.write_new(path, sealed)
+    files.replace(path, sealed)
     return folder
+
+
+def _unmade(folder: Path) -> bool:
+    """Whether a folder is empty, or is what a kill while it was made leaves."""
+    names = {p.name for p in folder.iterdir() if not p.name.startswith(files.TEMPORARY)}
+    return names <= {"cells"} and not any(folder.glob("cells/*"))
 
 
 def _cells(
@@ -329,10 +339,10 @@ def _machine(device: torch.device) -> str:
 
 
 def _best(verdict: Verdict, folder: Path) -> Path | None:
-    rows = [r for r in verdict.candidates if r.chosen and r.cells] or [
-        r for r in verdict.candidates if r.status == "done" and r.cells
-    ]
-    return folder / rows[0].cells[0].folder if rows else None
+    rows = [r for r in verdict.candidates if r.status == "done"]
+    rows.sort(key=lambda r: not r.chosen)
+    cells = [c for r in rows for c in r.cells if c.status == "done"]
+    return folder / cells[0].folder if cells else None
 
 
 def _command(

@@ -92,9 +92,10 @@ class Network(nn.Module):
         encoder: "Encoder | None" = None,
         condition: Condition | None = None,
         carries: bool = False,
+        inner: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
-        self.signature, self.carries = signature, carries
+        self.signature, self.carries, self.inner = signature, carries, inner
         self.stem, self.condition, self.encoder = stem, condition, encoder
         self.trunk, self.head = trunk, head
 
@@ -263,7 +264,14 @@ class Structure(ABC):
             return head
         beside = Condition(signature.condition, stem.width) if signature.condition else None
         return Network(
-            signature, stem, trunk, head, encoder=encoder, condition=beside, carries=self.carries
+            signature,
+            stem,
+            trunk,
+            head,
+            encoder=encoder,
+            condition=beside,
+            carries=self.carries,
+            inner=shape,
         )
 
     def _shape(
@@ -272,10 +280,7 @@ class Structure(ABC):
         """What the trunk gives for one sample: by running it on the meta device, not by formula."""
         with torch.device("meta"):
             made = self._lay(signature, config, layout, probe=False)
-            if isinstance(made, Refusal):
-                return made
-            memory = made.encoder.trunk.width if made.encoder else None
-            return _run(made.stem, made.trunk, signature, memory)
+            return made if isinstance(made, Refusal) else made.inner
 
     def _reader(
         self, signature: Signature, config: StructureConfig, layout: Layout, memory: int | None

@@ -120,7 +120,9 @@ def predicted_steps(cost: Mapping[str, Any]) -> float | None:
 def parts_line(parts: Mapping[str, Any]) -> str:
     """`1,257 train, 180 validation, 360 test`."""
     known = [n for n in ("train", "validation", "test") if n in parts]
-    return ", ".join(f"{int(parts[n]):,} {n}" for n in [*known, *(p for p in parts if p not in known)])
+    return ", ".join(
+        f"{int(parts[n]):,} {n}" for n in [*known, *(p for p in parts if p not in known)]
+    )
 
 
 def versions(determinism: Any) -> list[tuple[str, str]]:

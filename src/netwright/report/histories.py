@@ -38,11 +38,13 @@ def history(view: RunView) -> History:
                 figures.setdefault(str(name), []).append((at, float(value)))
             for name, turn in line.get("turns", {}).items():
                 losses.setdefault(str(name), []).append((at, float(turn["loss"])))
-    return History({k: _path(v) for k, v in figures.items()}, {k: _path(v) for k, v in losses.items()})
+    return History(
+        {k: _path(v) for k, v in figures.items()}, {k: _path(v) for k, v in losses.items()}
+    )
 
 
 def between(path: Path, at: float) -> float:
-    """The value at a place, by a straight line between its neighbours; the end's beyond the ends."""
+    """The value at a place, on a straight line between its neighbours; that of the end beyond."""
     places, values = path
     i = bisect_right(places, at)
     if i == 0:

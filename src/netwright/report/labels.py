@@ -13,7 +13,7 @@ from typing import Literal
 
 Anchor = Literal["start", "middle", "end"]
 
-CHARACTER, LINE = 7.0, 15.0
+CHARACTER, LINE = 7.5, 15.0
 """Mean width of a character and height of a line, in pixels of the chart; a little generous."""
 NEAR = 11.0
 """Pixels between a point and its label."""
@@ -21,6 +21,8 @@ RINGS = (NEAR, 24.0, 40.0, 58.0, 80.0, 104.0)
 ANGLES = (0, 180, 90, -90, 35, -35, 145, -145, 65, -65, 115, -115)
 """Degrees, right and left first: a name beside its point is read most easily."""
 SWEEPS = 3
+CROSSED = 40.0
+"""How much a leader is disliked for every obstacle that it crosses."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class Box:
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0.0, wide) * max(0.0, high)
+
+    def crossed(self, a: tuple[float, float], b: tuple[float, float]) -> bool:
+        """Whether the line from `a` to `b` comes in; looked at in 15 places, not at its start."""
+        steps = (i / 16 for i in range(2, 17))
+        places = ((a[0] + s * (b[0] - a[0]), a[1] + s * (b[1] - a[1])) for s in steps)
+        return any(self.left <= x <= self.right and self.top <= y <= self.bottom for x, y in places)
 
     def outside(self, frame: "Box") -> float:
         """Area that lies beyond `frame`."""
@@ -61,7 +69,7 @@ def width(text: str) -> float:
     return CHARACTER * len(text)
 
 
-def place(
+def place_labels(
     points: Sequence[tuple[float, float]],
     texts: Sequence[str],
     obstacles: Sequence[Box],
@@ -69,23 +77,32 @@ def place(
 ) -> list[Place]:
     """A place for each text near its point: clear of each other, of obstacles, inside the frame."""
     offers = [_offers(x, y, text) for (x, y), text in zip(points, texts, strict=True)]
-    taken: list[Place | None] = [None] * len(points)
-    for _ in range(SWEEPS):
+    taken = [offered[0][1] for offered in offers]
+    for sweep in range(SWEEPS):
         for i, offered in enumerate(offers):
-            others = [p.box for j, p in enumerate(taken) if p is not None and j != i]
+            others = [p.box for j, p in enumerate(taken) if j < i or (sweep and j != i)]
+            bad = [_badness(o, points[i], others, obstacles, frame) for o in offered]
+            taken[i] = offered[bad.index(min(bad))][1]
+    return taken
 
-            def badness(offer: tuple[float, Place], others: Sequence[Box] = others) -> float:
-                dislike, made = offer
-                box = made.box
-                return (
-                    dislike
-                    + 8 * sum(box.overlap(o) for o in others)
-                    + 3 * sum(box.overlap(o) for o in obstacles)
-                    + 20 * box.outside(frame)
-                )
 
-            taken[i] = min(offered, key=badness)[1]
-    return [p for p in taken if p is not None]
+def _badness(
+    offer: tuple[float, Place],
+    point: tuple[float, float],
+    others: Sequence[Box],
+    obstacles: Sequence[Box],
+    frame: Box,
+) -> float:
+    """How much is wrong with a place."""
+    dislike, place = offer
+    box, leader = place.box, place.leader
+    return (
+        dislike
+        + 8 * sum(box.overlap(o) for o in others)
+        + 3 * sum(box.overlap(o) for o in obstacles)
+        + 20 * box.outside(frame)
+        + CROSSED * sum(o.crossed(point, leader) for o in (*others, *obstacles) if leader)
+    )
 
 
 def _offers(x: float, y: float, text: str) -> list[tuple[float, Place]]:

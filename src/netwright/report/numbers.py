@@ -13,8 +13,8 @@ AXES: dict[str, str] = {
     "energy": "energy",
 }
 """Cost axes as a chart names them."""
-UNKNOWN = "–"
-MINUS = "−"
+UNKNOWN = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def amount(x: float) -> str:
@@ -50,6 +50,11 @@ def cost(axis: str, x: float | None) -> str:
     if axis == "energy":
         return joules(x)
     return amount(x)
+
+
+def rounded(text: str) -> str:
+    """A number with its unit, without zeros that say nothing: `50.0k` is `50k`."""
+    return re.sub(r"(\.\d*?)0+(?=\D|$)", lambda m: m[1] if len(m[1]) > 1 else "", text)
 
 
 def joules(x: float) -> str:

@@ -27,5 +27,7 @@ def write_page(folder: Path) -> Path:
             file=shown(folder),
         )
     raise InputError(
-        "there is no such run", near=nearest(folder.name, names_in(folder.parent)), file=shown(folder)
+        "there is no such run",
+        near=nearest(folder.name, names_in(folder.parent)),
+        file=shown(folder),
     )

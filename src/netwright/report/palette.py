@@ -1,7 +1,7 @@
 """One colour a family, the same all over a page and on every page.
 
 The colours are those of Okabe and Ito 2008 ("Color universal design"), which people with any kind
-of colour vision tell apart; the style sheet holds them as classes `t0` to `t6`, in two brightnesses.
+of colour vision tell apart; the style sheet holds them as classes `t0` to `t6`, for light and dark.
 Nets of one family share its colour and differ in their mark and the dashes of their line.
 """
 

@@ -1,4 +1,4 @@
-"""Tensors to small PNG pictures in `data:` URIs: decoded numbers go in, nothing of a file is copied.
+"""Tensors to small PNG pictures in `data:` URIs: numbers go in, no byte of a file is copied.
 
 Dimensions: n pictures, c channels, h height, w width.
 """

@@ -134,19 +134,21 @@ def read_verdict(folder: Path) -> Verdict:
             file=shown(folder),
         ) from error
     document = files.loads(data, path.name)
-    if isinstance(document, dict) and isinstance(document.get("schema"), int):
-        if document["schema"] > SCHEMA:
-            raise InputError(
-                "was made by a newer netwright",
-                do="pip install --upgrade netwright",
-                file=shown(path),
-            )
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise InputError(
+            "was made by a newer netwright",
+            do="pip install --upgrade netwright",
+            file=shown(path),
+        )
     try:
         verdict = Verdict.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise DamagedError("this is no verdict", why=f"{where}: {first['msg']}", file=path) from error
+        raise DamagedError(
+            "this is no verdict", why=f"{where}: {first['msg']}", file=path
+        ) from error
     for row in verdict.candidates:
         for cell in row.cells:
             _verify(folder, row, cell)
@@ -154,7 +156,7 @@ def read_verdict(folder: Path) -> Verdict:
 
 
 def _verify(folder: Path, row: Row, cell: Cell) -> None:
-    """DamagedError unless a cell lies where it must and its result is what the verdict stands on."""
+    """DamagedError unless a cell lies in the contest and its result is what was judged."""
     name = f"the cell {shown(cell.id)} ({shown(row.name)}, seed {cell.seed})"
     if not ID.fullmatch(cell.id) or cell.folder != f"cells/{cell.id}":
         raise DamagedError(f"{name} lies outside its contest", file="verdict.json")

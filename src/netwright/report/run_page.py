@@ -62,7 +62,10 @@ def using(cost: dict[str, Any]) -> list[tuple[str, str]]:
     speed, batch = facts.number(cost, "throughput"), cost.get("throughput_batch")
     if speed is not None:
         made.append((f"examples a second, {batch} at once", numbers.amount(speed)))
-    for key, name in (("memory", "memory of the process at its peak"), ("energy", "energy of one answer")):
+    for key, name in (
+        ("memory", "memory of the process at its peak"),
+        ("energy", "energy of one answer"),
+    ):
         value = facts.number(cost, key)
         if value is not None:
             made.append((name, numbers.cost(key, value)))

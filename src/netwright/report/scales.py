@@ -41,7 +41,9 @@ def linear(
     return Scale(wide_low, wide_high, start, end)
 
 
-def logarithmic(values: Iterable[float], start: float, end: float, *, margin: float = 0.08) -> Scale:
+def logarithmic(
+    values: Iterable[float], start: float, end: float, *, margin: float = 0.08
+) -> Scale:
     """A logarithmic scale around positive values, at least a factor of 4 wide."""
     low, high = _ends(values)
     decades = math.log10(high / low)

@@ -300,7 +300,11 @@ class Checkpoints:
             ) from error
 
     def _retire(self, pinned: Collection[int]) -> None:
-        """Remove all but the newest verified ones and the pinned; what fails waits for later."""
+        """Remove all but the newest verified ones and the pinned; what fails waits for later.
+
+        The rename takes one out of sight in a step. It need not be durable before the files go: a
+        power loss may then leave a doomed one half there, which is older than two good ones.
+        """
         kept, doomed = 0, []
         with suppress(OSError, MachineError):
             for step in reversed(self.steps()):
@@ -310,6 +314,5 @@ class Checkpoints:
                     doomed.append(step)
             for step in doomed:
                 self._layer.rename(self.path(step), self.folder / f"{DOOMED}{self.path(step).name}")
-            if doomed:  # first un-published, durably, then taken apart
-                files.sync_folder(self.folder, self._layer)
+            if doomed:
                 files.sweep(self.folder, self._layer)

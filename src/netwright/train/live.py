@@ -7,7 +7,7 @@ drops each in turn.
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -35,6 +35,49 @@ class Counters:
     position: int = 0
     """Of the next batch in its epoch."""
     samples: int = 0
+
+
+@dataclass
+class Tally:
+    """What a turn's moves said, kept on the device until a line is written."""
+
+    moves: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """(loss, 1 where the guard found something) of each move since the last line."""
+    skipped: int = 0
+    """Moves that the guard left out, up to the last line."""
+    in_a_row: int = 0
+    """Most of those in a row, the last line's own run included."""
+    run: int = 0
+    """Of those, how many at the end."""
+
+    def read(self) -> float | None:
+        """Mean loss of the moves since the last line, which are then forgotten; None: no move."""
+        if not self.moves:
+            return None
+        losses, found = torch.stack([torch.stack(m) for m in self.moves]).cpu().unbind(1)
+        self.moves.clear()
+        self.in_a_row = self.run
+        for bad in found.tolist():
+            self.run = self.run + 1 if bad else 0
+            self.in_a_row = max(self.in_a_row, self.run)
+        self.skipped += int(found.sum())
+        good = losses[found == 0]
+        return float(good.double().mean()) if len(good) else None
+
+    def capture(self) -> tuple[Tensor, list[int]]:
+        """The moves as (n, 2), and the counts."""
+        rows = [torch.stack(m) for m in self.moves]
+        return torch.stack(rows) if rows else torch.zeros(0, 2), [
+            self.skipped,
+            self.in_a_row,
+            self.run,
+        ]
+
+    @classmethod
+    def restored(cls, moves: Tensor, counts: list[int], device: torch.device) -> "Tally":
+        """What `capture` gave."""
+        rows = [(a, b) for a, b in (m.unbind() for m in moves.to(device))]
+        return cls(rows, *counts)
 
 
 @dataclass(frozen=True)
@@ -119,9 +162,7 @@ class Live:
         }
         self.carry = task.carry(self.nets, recipe.batch)
         self.counters = Counters()
-        self.tallies = {t.name: torch.zeros(4, device=device) for t in task.turns()}
-        """Per turn since the last line: loss, moves, skipped in a row, most of those."""
-        self.skipped = {t.name: torch.zeros((), device=device) for t in task.turns()}
+        self.tallies = {t.name: Tally() for t in task.turns()}
         self._order: tuple[int, Any] = (-1, ())
 
     def draws(self, count: int) -> Iterator[Draw]:
@@ -189,9 +230,11 @@ class Live:
                 for at, slots in _slots(optimizer):
                     trainer |= {f"optimizer/{name}/{number}/{at}/{k}": v for k, v in slots.items()}
         trainer |= {f"carry/{k}": v for k, v in self.carry.items()}
-        trainer |= {f"tally/{k}": v for k, v in self.tallies.items()}
-        trainer |= {f"skipped/{k}": v for k, v in self.skipped.items()}
-        return Captured(_copied(weights), _copied(trainer), {"counters": asdict(self.counters)})
+        counts: dict[str, list[int]] = {}
+        for name, tally in self.tallies.items():
+            trainer[f"tally/{name}"], counts[name] = tally.capture()
+        state = {"counters": asdict(self.counters), "tallies": counts}
+        return Captured(_copied(weights), _copied(trainer), state)
 
     def restore(self, saved: Captured) -> None:
         """Take back what `capture` gave; DamagedError where it does not fit these networks."""
@@ -203,8 +246,10 @@ class Live:
             for number, optimizer in enumerate(self.optimizers[name]):
                 _restore(optimizer, _under(rest, f"optimizer/{name}/{number}/"), self.device)
         self.carry = {k: v.to(self.device) for k, v in _under(rest, "carry/").items()}
-        self.tallies = {k: v.to(self.device) for k, v in _under(rest, "tally/").items()}
-        self.skipped = {k: v.to(self.device) for k, v in _under(rest, "skipped/").items()}
+        counts = saved.state["tallies"]
+        self.tallies = {
+            k: Tally.restored(v, counts[k], self.device) for k, v in _under(rest, "tally/").items()
+        }
         self.counters = Counters(**saved.state["counters"])
         self._order = (-1, ())
 

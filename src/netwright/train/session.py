@@ -52,9 +52,10 @@ class Session:
         return self.live.counters.round
 
     def train(self, stop: Stop) -> None:
-        """Go on until the budget is spent; StoppedError after saving when a signal asked.
+        """Go on until the budget is spent and the last step is saved.
 
-        Raises: DivergedError; MachineError when the disk cannot hold what must be kept.
+        Raises: StoppedError after saving when a signal asked; DivergedError; MachineError when the
+        disk cannot hold what must be kept.
         """
         self._saved_at = self.clocks.now()
         if self.step == 0:
@@ -70,7 +71,15 @@ class Session:
                 self._after_round()
                 if stop.asked is not None:
                     self._stop(stop.asked)
-        self._finish()
+        if not self.last:
+            self.validate()
+        self._save_surely()
+
+    def finish(self) -> None:
+        """Say that the training has ended, once everything that belongs to it is kept."""
+        self._status("finished")
+        self.run.event("end", {"step": self.step})
+        self.progress.close()
 
     def _after_round(self) -> None:
         over = self.ledger.over(self.step, self.clocks["training"])
@@ -88,20 +97,18 @@ class Session:
         """One metric line; the only place where the guard's findings are read."""
         turns: dict[str, JSON] = {}
         for name, tally in self.live.tallies.items():
-            loss, moves, in_a_row, most = tally.tolist()
-            skipped = float(self.live.skipped[name])
-            if moves:
-                self._loss = loss / moves
-                turns[name] = {"loss": loss / moves, "skipped": int(skipped)}
-            tally[:2].zero_()
-            tally[3].copy_(tally[2])
-            if max(most, in_a_row) >= IN_A_ROW or skipped > SHARE * max(MANY, self.step):
-                self._diverged(name, int(skipped))
+            loss = tally.read()
+            if loss is not None:
+                self._loss = loss
+                turns[name] = {"loss": loss, "skipped": tally.skipped}
+            if tally.in_a_row >= IN_A_ROW or tally.skipped > SHARE * max(MANY, self.step):
+                self._diverged(name, tally.skipped)
         counters = self.live.counters
         self.run.metric({"round": self.step, "samples": counters.samples, "turns": turns})
         self._show()
 
     def _diverged(self, turn: str, skipped: int) -> None:
+        self._status("failed")
         steps = self.run.checkpoints.steps()
         raise DivergedError(
             f"training diverged at step {self.step}",
@@ -129,8 +136,8 @@ class Session:
             self.best = {"round": self.step, "value": value}
         self._show()
 
-    def save(self) -> None:
-        """Save a checkpoint; a disk that is full is told and costs one save."""
+    def save(self) -> bool:
+        """Save a checkpoint; a disk that is full is told and costs one save: False."""
         with self.clocks.running("saving"):
             captured = self.live.capture()
             state: dict[str, JSON] = {
@@ -143,10 +150,16 @@ class Session:
             }
             failed = self.run.save(self.step, captured.weights, captured.trainer, state)
         self._saved_at = self.clocks.now()
-        if failed is not None:
-            self.progress.say(f"netwright: {failed}")
-        else:
+        if failed is None:
             self._status("running")
+        else:
+            self.progress.say(f"netwright: {failed}")
+        return failed is None
+
+    def _save_surely(self) -> None:
+        """Save where no later save makes up for a failed one: try again at once, then give up."""
+        if not self.save():
+            self.save()  # raises MachineError where it fails again
 
     def restore(self) -> bool:
         """Go back to the newest good checkpoint; False if there is none."""
@@ -168,16 +181,8 @@ class Session:
             ) from error
         return True
 
-    def _finish(self) -> None:
-        if not self.last:
-            self.validate()
-        self.save()
-        self._status("finished")
-        self.run.event("end", {"step": self.step})
-        self.progress.close()
-
     def _stop(self, number: int) -> None:
-        self.save()
+        self._save_surely()
         self._status("stopped")
         self.run.event("signal", {"number": number, "step": self.step})
         self.progress.close()

@@ -48,14 +48,14 @@ class Mover:
     @torch.no_grad()
     def move(self, losses: Sequence[Loss], horizon: int) -> None:
         """Divide by the weight, guard, and move what the turn's roles own."""
-        live, found = self.live, self.found
+        live = self.live
+        found = self.found = torch.zeros((), device=live.device)
         total = sum(
             (x.total.detach().float() for x in losses[1:]), losses[0].total.detach().float()
         )
         weight = sum((x.weight for x in losses[1:]), losses[0].weight).float()
         mean = total.clone()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        found.zero_()
         torch._amp_foreach_non_finite_check_and_unscale_(
             [*gradients, mean], found, weight.reciprocal()
         )
@@ -67,12 +67,12 @@ class Mover:
         if carry:
             old = live.carry
             live.carry = {k: torch.where(found > 0, old[k], v.detach()) for k, v in carry.items()}
-        self._tally(mean)
+        live.tallies[self.turn.name].moves.append((mean, found))
 
     def _check(self, tensors: Sequence[Tensor]) -> None:
         if tensors:
             norms = torch.stack(torch._foreach_norm([t.float() for t in tensors]))
-            self.found.copy_(torch.maximum(self.found, (~norms.isfinite().all()).float()))
+            self.found.logical_or_(~norms.isfinite().all())
 
     def _step(self, role: str, horizon: int) -> None:
         recipe, net = self.live.recipe.roles[role], self.live.nets[role]
@@ -118,13 +118,3 @@ class Mover:
                 theirs = list(self.live.nets[role].buffers())
                 if mine:
                     torch._foreach_copy_(mine, theirs)
-
-    def _tally(self, mean: Tensor) -> None:
-        bad = self.found
-        tally = self.live.tallies[self.turn.name]
-        row = (tally[2] + 1) * bad
-        clean = torch.where(bad > 0, torch.zeros_like(mean), mean)
-        tally.copy_(
-            torch.stack([tally[0] + clean, tally[1] + 1 - bad, row, torch.maximum(tally[3], row)])
-        )
-        self.live.skipped[self.turn.name].add_(bad)

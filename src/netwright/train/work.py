@@ -1,6 +1,7 @@
 """Begin, resume, evaluate and apply a run: what the public face calls."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ import torch
 
 from netwright import registry
 from netwright.datasets.base import Data
-from netwright.errors import InputError, shown
+from netwright.errors import DamagedError, InputError, shown
 from netwright.metrics.base import Figure
 from netwright.models.base import Network
 from netwright.nn.flops import parameters
 from netwright.specs import Schema
 from netwright.tasks.base import Answer, Nets, Task
 from netwright.train.budget import Clocks, Ledger
+from netwright.train.checkpoint import Loaded
 from netwright.train.judge import figures_of, judge, plain, rows
 from netwright.train.live import Captured, Live, build_networks
 from netwright.train.machine import Options, differences, prepared, record
@@ -34,6 +36,7 @@ from netwright.train.setting import (
 )
 from netwright.train.stop import Stop, listening
 from netwright.train.streams import outer_states_kept, stream
+from netwright.train.view import well_formed
 
 
 def begin(
@@ -55,6 +58,8 @@ def begin(
         setting = Setting(precise, setting.data, setting.task, device)
         spec = {"recipe": precise.model_dump(mode="json")}
         there = continues(folder, spec)
+        if there and complete(view := RunView.open(folder)):
+            return view
         opened = (
             Run.own(folder)
             if there
@@ -65,9 +70,11 @@ def begin(
 
 
 def resume(folder: Path, options: Options, progress: Progress) -> RunView:
-    """Go on with a run where its newest good checkpoint stands."""
+    """Go on with a run where its newest good checkpoint stands; an ended one stays as it is."""
     clocks = Clocks()
     with Run.own(folder) as run:
+        if complete(run.view):
+            return run.view
         recipe = recipe_of(run.view)
         old = run.view.determinism
         if options.threads is None and isinstance(old, dict) and old.get("threads"):
@@ -107,11 +114,37 @@ def _go(
         run.event("start", {"horizon": ledger.horizon})
     try:
         session.train(stop)
+        run.cost(costs(live, counted.flops, counted.uncounted, session))
+        _show_exhibits(run, setting, live)
+        session.finish()
     finally:
         progress.close()
-    run.cost(costs(live, counted.flops, counted.uncounted, session))
-    _show_exhibits(run, setting, live)
     return run.view
+
+
+def complete(view: RunView) -> bool:
+    """Whether nothing is left to do: the training has ended and its last checkpoint is whole."""
+    with suppress(DamagedError):
+        status = view.status()
+        return status.get("state") == "finished" and view.load().step == status.get("step")
+    return False
+
+
+def trained(view: RunView) -> Loaded:
+    """The last checkpoint of a run that has ended; an older one is never taken for it.
+
+    Raises: InputError unless the training has ended; DamagedError.
+    """
+    view.need_finished()
+    loaded = view.load()
+    if loaded.step != view.status()["step"]:
+        raise DamagedError(
+            "the last checkpoint is damaged",
+            why="; ".join(loaded.damaged),
+            do=f"netwright resume {view.folder}, which trains what is lost again",
+            file=shown(view.folder),
+        )
+    return loaded
 
 
 def costs(
@@ -134,7 +167,7 @@ def costs(
         "granted": str(live.recipe.budget),
         "overshoot": spent.get("training", 0.0) / granted - 1 if granted else 0.0,
         "clocks": dict(spent),
-        "skipped": {k: int(v) for k, v in live.skipped.items()},
+        "skipped": {k: t.skipped for k, t in live.tallies.items()},
     }
 
 
@@ -161,7 +194,9 @@ def _show_exhibits(run: Run, setting: Setting, live: Live) -> None:
 
 def recipe_of(view: RunView) -> Recipe:
     """The recipe that a run was made by."""
-    return validated(Recipe, view.spec["recipe"], f"{view.folder}/run.json")
+    with well_formed("run.json"):
+        fields = dict(view.spec["recipe"])
+    return validated(Recipe, fields, f"{view.folder}/run.json")
 
 
 def evaluate(
@@ -171,7 +206,8 @@ def evaluate(
     view = RunView.open(folder)
     view.need_finished()
     if view.evaluated():
-        return view, figures_of(view.result()["figures"], view.rows())
+        return view, figures_of(view.result(), view.rows())
+    saved = trained(view)
     with Run.own(folder) as run, prepared(options) as device:
         recipe = recipe_of(view)
         setting = open_setting(recipe, device, data)
@@ -179,7 +215,7 @@ def evaluate(
         if setting.data.fingerprint != found:
             raise InputError("the data is not what this run was trained on", file=shown(folder))
         live = Live(setting.task, setting.data.parts["train"], recipe, device, _built(setting))
-        _load(live, view)
+        live.restore(Captured(saved.weights, saved.trainer, saved.state))
         figures = judge(live, setting, "test")
         run.result(plain(figures), rows(figures))
         return view, figures
@@ -187,11 +223,6 @@ def evaluate(
 
 def _built(setting: Setting) -> dict[str, Network]:
     return build_networks(setting.task, setting.recipe, {})
-
-
-def _load(live: Live, view: RunView) -> None:
-    saved = view.load()
-    live.restore(Captured(saved.weights, saved.trainer, saved.state))
 
 
 @dataclass(frozen=True)
@@ -216,13 +247,12 @@ class Applied:
 def load(folder: Path, device: torch.device) -> Applied:
     """Load a finished run's networks, in evaluation mode."""
     view = RunView.open(folder)
-    view.need_finished()
+    saved = trained(view)
     recipe = recipe_of(view)
     document = view.data()
     schema = validated(Schema, document["schema"], f"{folder}/data.json")
     task = bind_task(recipe.task, schema)
     nets = build_networks(task, recipe, {})
-    saved = view.load()
     for name, net in nets.items():
         mine = {
             k.partition("/")[2]: v for k, v in saved.weights.items() if k.startswith(f"{name}/")
