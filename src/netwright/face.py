@@ -36,6 +36,7 @@ def train(
     budget: str = "30s",
     seed: int = 0,
     out: Path | None = None,
+    save_every: float = 300.0,
     device: DeviceName = "auto",
     threads: int | None = None,
     compile: bool = False,  # noqa: A002 - torch's own word
@@ -51,6 +52,7 @@ def train(
         budget: `30s`, `5m`, `1000steps`, `10epochs`, `1e12flop`, or several joined by commas.
         seed: of everything random.
         out: the run folder; by default a new one under `runs/`.
+        save_every: seconds between two checkpoints.
         device, threads, compile: how it is executed.
         quiet: no progress.
 
@@ -63,7 +65,7 @@ def train(
     made = resolve(task, named, roles, budget=granted, seed=seed, file=recipe)
     name = f"{named.name}-{structure.replace('/', '-').replace('=', '-').replace('+', '-')}"
     folder = out or RUNS / free_name(RUNS, name)
-    options = Options(device=device, threads=threads, compile=compile)
+    options = Options(device=device, threads=threads, compile=compile, save_every=save_every)
     view = work.begin(made, folder, options, Progress(structure, quiet=quiet))
     return _finished(view)
 
@@ -71,13 +73,14 @@ def train(
 def resume(
     folder: str | Path,
     *,
+    save_every: float = 300.0,
     device: DeviceName = "auto",
     threads: int | None = None,
     compile: bool = False,  # noqa: A002
     quiet: bool = False,
 ) -> RunResult:
     """Go on with a stopped run, bit for bit; a finished one is left as it is."""
-    options = Options(device=device, threads=threads, compile=compile)
+    options = Options(device=device, threads=threads, compile=compile, save_every=save_every)
     progress = Progress(Path(folder).name, quiet=quiet)
     return _finished(work.resume(Path(folder), options, progress))
 
@@ -157,6 +160,7 @@ def compare(
     seeds: int = 3,
     cost: str = "forward_flops",
     out: Path | None = None,
+    save_every: float = 300.0,
     device: DeviceName = "auto",
     threads: int | None = None,
     compile: bool = False,  # noqa: A002
@@ -175,12 +179,12 @@ def compare(
         cost: the frontier's axis: forward_flops, training_flops, seconds, parameters, latency,
             memory or energy.
         out: the contest's folder; by default named by its plan, so that the same command goes on.
-        device, threads, compile, quiet: as `train`.
+        save_every, device, threads, compile, quiet: as `train`.
     """
     from netwright.compare.contest import hold
     from netwright.report.page import write_page
 
-    options = Options(device=device, threads=threads, compile=compile)
+    options = Options(device=device, threads=threads, compile=compile, save_every=save_every)
     contest = hold(
         target,
         candidates=candidates,

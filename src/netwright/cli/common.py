@@ -53,6 +53,18 @@ def add_training(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="the run folder (default: under runs/)"
     )
+    add_saving(parser)
+
+
+def add_saving(parser: argparse.ArgumentParser) -> None:
+    """How much of a training a power cut may cost."""
+    parser.add_argument(
+        "--save-every",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="time between two checkpoints (default: 300)",
+    )
 
 
 def execution(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -60,11 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
         cost=arguments.cost,
         out=arguments.out,
+        save_every=arguments.save_every,
         **execution(arguments),
     )
     emit(arguments, found.document(), found.text())
     if not arguments.json:
         print(f"report: {found.folder / 'report.html'}")
-    if found.best_run is not None:
-        next_step(arguments, f"netwright predict {found.best_run} FILE")
+    best = found.best_run
+    next_step(arguments, f"netwright predict {best} FILE" if best else "netwright matrix")
     return found.code

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from netwright.cli.common import Subparsers, command, emit
+from netwright.cli.common import Subparsers, command, emit, next_step
 
 
 def add(verbs: Subparsers) -> None:
@@ -30,3 +30,4 @@ def run(arguments: argparse.Namespace) -> None:
     lines = [f"{a.name:<{width}}  {face.in_words(a)}" for a in answers]
     document = {"answers": [{"name": a.name, **a.value} for a in answers]}
     emit(arguments, document, "\n".join(lines))
+    next_step(arguments, f"netwright report {arguments.run_folder}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from netwright.cli.common import (
     Subparsers,
     add_execution,
+    add_saving,
     command,
     emit,
     execution,
@@ -22,6 +23,7 @@ def add(verbs: Subparsers) -> None:
         "netwright resume runs/digits-cnn-small",
     )
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="the run folder")
+    add_saving(parser)
     add_execution(parser)
     parser.set_defaults(run=run)
 
@@ -30,6 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Resume and print what the validation part says."""
     from netwright import face
 
-    result = face.resume(arguments.run_folder, **execution(arguments))
+    result = face.resume(
+        arguments.run_folder, save_every=arguments.save_every, **execution(arguments)
+    )
     emit(arguments, result.document(), result.text())
     next_step(arguments, f"netwright evaluate {result.folder}")

@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         budget=arguments.budget,
         seed=arguments.seed,
         out=arguments.out,
+        save_every=arguments.save_every,
         **execution(arguments),
     )
     emit(arguments, result.document(), result.text())

@@ -24,7 +24,14 @@ from netwright.compare.plan import Planned, Wanted, cell_id, plan_candidates
 from netwright.compare.table import table
 from netwright.compare.verdict import Axis, Cell, Spent, Verdict
 from netwright.cost.process import measure_run
-from netwright.errors import BusyError, InputError, NetwrightError, StoppedError, shown
+from netwright.errors import (
+    BusyError,
+    DivergedError,
+    InputError,
+    NetwrightError,
+    StoppedError,
+    shown,
+)
 from netwright.metrics.base import Figure
 from netwright.results import Shown
 from netwright.train import work
@@ -45,6 +52,8 @@ class Ended:
     cell: Cell
     figure: Figure | None = None
     cost: Mapping[str, Any] | None = None
+    code: int = 0
+    """Of the error that it failed with."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +64,8 @@ class ContestResult(Shown):
     verdict: Verdict
     best_run: Path | None
     """A run of the chosen network, to be applied."""
-
-    @property
-    def code(self) -> int:
-        """0 where a verdict could be given, else 1."""
-        return 0 if any(row.status == "done" for row in self.verdict.candidates) else 1
+    code: int = 0
+    """For the command to exit with: where no network was judged, the code of the first failure."""
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a network, one a floor."""
@@ -118,7 +124,8 @@ def hold(
     opened = open_data(named)
     task = bind_task(Named(name=task_name), opened.schema)
     wanted = Wanted(task_name, named, Budget.parse(budget), seeds, recipe)
-    options = options.model_copy(update={"threads": options.threads or usable_threads()})
+    threads = usable_threads() if options.threads is None else options.threads
+    options = options.model_copy(update={"threads": threads})
     with prepared(options) as device:
         planned = plan_candidates(candidates, wanted, task)
         fitting = [p for p in planned if p.recipes]
@@ -134,7 +141,8 @@ def hold(
         setting = open_setting(fitting[0].recipes[0], device, opened)
         ended = _cells(planned, folder, setting, options, progress)
         floors = floor_candidates(setting, folder / "floors", progress)
-    figure = next((e.figure for many in ended.values() for e in many if e.figure), None)
+    judged = [e.figure for many in ended.values() for e in many] + [f.figure for f in floors]
+    figure = next((f for f in judged if f), None)
     command = _command(target, candidates, data, recipe, budget, seeds, axis)
     contest = Contest(
         task=task_name,
@@ -155,7 +163,7 @@ def hold(
     )
     verdict = decide(contest)
     files.replace(folder / "verdict.json", verdict.text().encode())
-    return ContestResult(folder, verdict, _best(verdict, folder))
+    return ContestResult(folder, verdict, _best(verdict, folder), _code(verdict, ended))
 
 
 def _precision(planned: Planned, data: Any, device: torch.device, options: Options) -> str:
@@ -232,7 +240,7 @@ def _cells(
                 reason=error.sentence,
             )
             progress.say(f"netwright: {candidate.name} seed {recipe.seed} failed: {error}")
-            found = Ended(cell)
+            found = Ended(cell, code=error.code)
         ended[candidate.name].append(found)
     if busy:
         raise BusyError(
@@ -336,6 +344,13 @@ def _machine(device: torch.device) -> str:
         f"{platform.machine()} {what['capability']}, {what['threads']} threads{card}, "
         f"torch {what['torch']}"
     )
+
+
+def _code(verdict: Verdict, ended: Mapping[str, Sequence[Ended]]) -> int:
+    if any(row.status == "done" for row in verdict.candidates):
+        return 0
+    failed = (e.code for many in ended.values() for e in many if e.code)
+    return next(failed, DivergedError.code)  # none failed: then no figure was a number
 
 
 def _best(verdict: Verdict, folder: Path) -> Path | None:

@@ -15,7 +15,14 @@ from netwright.errors import InputError, shown
 from netwright.files import dumps
 from netwright.tasks.base import Task
 from netwright.train.budget import Budget
-from netwright.train.recipe import PRESETS, Named, Recipe, resolve, structure_config
+from netwright.train.recipe import (
+    PRESETS,
+    Named,
+    Recipe,
+    need_roles,
+    resolve,
+    structure_config,
+)
 from netwright.train.target import role_candidates
 
 FAMILIES = ("cnn", "rnn", "transformer", "self_attention")
@@ -105,6 +112,7 @@ def _planned(
         )
         for seed in range(wanted.seeds)
     )
+    need_roles(recipes[0], [n for n, r in task.roles().items() if r.given is None])
     title = name or candidate
     for role, wanted_role in task.roles().items():
         if role not in recipes[0].roles:

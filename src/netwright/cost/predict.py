@@ -14,7 +14,7 @@ from netwright.train.budget import Clocks, Ledger
 from netwright.train.live import Live
 from netwright.train.machine import Options, prepared
 from netwright.train.probe import decide_precision, seconds_per_round
-from netwright.train.recipe import Recipe
+from netwright.train.recipe import Recipe, need_roles
 from netwright.train.setting import Setting, forward_cost, open_setting, round_cost, start_live
 from netwright.train.streams import outer_states_kept, stream
 
@@ -27,6 +27,7 @@ def predict_cost(recipe: Recipe, options: Options) -> Prediction:
     clocks = Clocks()
     with prepared(options) as device:
         setting = open_setting(recipe, device)
+        need_roles(recipe, [n for n, r in setting.task.roles().items() if r.given is None])
         live = start_live(setting, options)
         live.recipe = recipe.model_copy(update={"precision": decide_precision(live, clocks)})
         counted = round_cost(live, setting)

@@ -126,13 +126,18 @@ class Transformer(Structure):
             head_width=12,
             feedforward=48,
         ),
+        # Two stages of the tokeniser leave 4 places of digits and 49 of a 28 x 28 picture. At equal
+        # processor time on digits (70 % to train on, 4 splits, 4 s) one stage is as good, 98.5 to
+        # 98.3 %, but a step on 28 x 28 costs three times as much. Mean pooling, GELU with 128
+        # features and branches that start at zero lie within 0.3; three blocks reach 97.3.
         "small": TransformerConfig(
-            stem=StemConfig(width=64, read="convolution", convolutions=1),
+            stem=StemConfig(width=64, read="convolution", convolutions=2),
             head=HeadConfig(pooling="sequence"),
             depth=2,
             heads=4,
             head_width=16,
-            feedforward=128,
+            feedforward=88,
+            activation="swiglu",
         ),
         "base": TransformerConfig(
             stem=StemConfig(width=128, read="convolution", convolutions=2),

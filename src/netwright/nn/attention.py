@@ -65,10 +65,10 @@ HALVED_OPEN = 256
 units (AMX), at 128 places and heads of 64, the open path trained 1.74 times as fast as the fused
 kernel; further out the open path's (t, s) weights cost too much memory to be worth a measurement.
 
-In float32 the fused kernel is never slower, so there is no such limit. Time of fused / open, one
-AVX2 core, forward and backward of attention alone, heads of 16, 32 and 64, causal or not, 512 to
-4096 places a batch: 0.35-0.56 at 8 and 16 places, 0.54-0.84 at 28 and 64, 0.40-0.96 at 128 and
-256, 0.25-0.66 at 512 and 1024. Forward alone: 0.74-1.03 up to 28 places, 0.20-0.82 above (one
+In float32 the fused kernel is not slower at any length, so there is no such limit. Time of fused /
+open, one AVX2 core, forward and backward of attention alone, heads of 16, 32 and 64, causal or not,
+512 to 4096 places a batch: 0.35-0.56 at 8 and 16 places, 0.54-0.84 at 28 and 64, 0.40-0.96 at 128
+and 256, 0.25-0.66 at 512 and 1024. Forward alone: 0.74-1.03 up to 28 places, 0.20-0.82 above (one
 reading of 1.06 at 256). Of a whole layer with its projections: 0.6-1.1 at 16 to 256 places."""
 
 
@@ -97,7 +97,8 @@ class Window:
     places: Tensor
     """(b, n): the place of each in its own sequence."""
     slots: Tensor
-    """(b, n): where its key is kept; padding goes to the spare slot behind all others."""
+    """(b, n): where its key is kept. Padding lies ahead of what its row has taken in, where nobody
+    sees it before it is overwritten; what hangs over the end goes to the spare slot."""
     seen: Tensor
     """(b, 1, n, end): what each attends to."""
     end: int
@@ -121,13 +122,13 @@ def window(at: Tensor, count: int, lengths: Tensor | None, capacity: int) -> Win
             why=f"this network keeps that many, and was asked for {end}",
             do="shorten the input, or train with a greater length",
         )
-    slots = torch.where(step < advance[:, None], places, capacity)
+    slots = places.clamp(max=capacity)
     seen = torch.arange(end, device=at.device) <= places[:, None, :, None]
     return Window(places, slots, seen, end, after)
 
 
 def empty_cache(like: Tensor, batch: int, heads: int, capacity: int, e: int) -> dict[str, Tensor]:
-    """Keys and values of no places yet, (b, h, capacity + 1, e); the spare slot takes padding."""
+    """Keys and values of no places yet, (b, h, capacity + 1, e); the last slot is spare."""
     shape = (batch, heads, capacity + 1, e)
     return {name: like.new_zeros(shape) for name in ("key", "value")}
 
@@ -206,7 +207,7 @@ class Attention(nn.Module):
         return self._join(attend(query, key, value, seen, causal=self.causal))
 
     def state(self, batch: int, capacity: int) -> dict[str, Tensor]:
-        """An empty cache of keys and values: (b, h, capacity + 1, e), the last slot for padding."""
+        """An empty cache of keys and values: (b, h, capacity + 1, e)."""
         return empty_cache(self.output.weight, batch, self.heads, capacity, self.head_width)
 
     def step(

@@ -19,7 +19,8 @@ from netwright.train.view import RunView
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 """What Markdown or HTML could read as a sign of its own."""
-LINE_STARTS = re.compile(r"^([-+=]|\d+(?=[.)]))")
+LINE_START = re.compile(r"^(\d*)([-+=.)])(?=\s|$)")
+"""What at the start of a line would make it a list or a heading."""
 
 
 def write_card(view: RunView) -> Path:
@@ -51,7 +52,7 @@ def card(view: RunView) -> str:
 def text(value: object) -> str:
     """Foreign words as one line of Markdown that says just them."""
     plain = escaped(str(value)).replace("\n", " ").strip()
-    return LINE_STARTS.sub(r"\\\1", SPECIAL.sub(r"\\\1", plain))
+    return LINE_START.sub(r"\1\\\2", SPECIAL.sub(r"\\\1", plain))
 
 
 def _header(about: Subject, found: Figures) -> str:

@@ -6,12 +6,10 @@ and one for a narrow window. Places are in pixels of the chart, y downwards.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from netwright.report import numbers
-from netwright.report.labels import LINE, Anchor, Box, place_labels, width
+from netwright.report.labels import Anchor, Box
 from netwright.report.palette import Ink, mark
-from netwright.report.scales import Scale, linear, logarithmic, spread, tick_texts
+from netwright.report.scales import Scale, linear, tick_texts
 
 NAME = 26
 """Characters of a name in a chart at most."""
@@ -91,7 +89,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval as a small bar, all in the width of the chart's 120 pixels."""
+    """An interval as a small bar, 120 pixels wide."""
 
     low: float
     high: float
@@ -124,21 +122,22 @@ def bars(
     ]
 
 
-def value_ticks(y: Scale, unit: str) -> list[tuple[float, str]]:
-    return [(y(t), s) for t, s in zip(*_texts(y.ticks(5), unit), strict=True)]
-
-
-def _texts(ticks: list[float], unit: str) -> tuple[list[float], list[str]]:
-    return ticks, tick_texts(ticks, unit)
+def value_ticks(scale: Scale, unit: str, count: int = 5) -> list[tuple[float, str]]:
+    """Places and words of about `count` round values."""
+    ticks = scale.ticks(count)
+    return [(scale(t), text) for t, text in zip(ticks, tick_texts(ticks, unit), strict=True)]
 
 
 def in_unit(unit: str) -> str:
+    """What a title says of a unit; nothing of shares, whose ticks say it."""
     return f" in {unit}" if unit not in ("", "%") else ""
 
 
 def joined(pairs: Iterable[tuple[float, float]]) -> str:
+    """Places as SVG's `points`."""
     return " ".join(f"{a:g},{b:g}" for a, b in pairs)
 
 
 def cut(name: str, most: int = NAME) -> str:
+    """A name, or its beginning."""
     return name if len(name) <= most else name[: most - 1] + "…"

@@ -1,20 +1,18 @@
 """The page of a contest: the verdict, and all that it stands on. Nothing is computed again."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netwright.errors import DamagedError, InputError
 from netwright.report import facts, numbers, render
-from netwright.report.charts import FORMATS, Bar, Chart, Curve, Level, Point, bars, curves, frontier
+from netwright.report.charts import FORMATS, Chart
+from netwright.report.curves import Curve, curves
 from netwright.report.exhibits import FEW, PICTURES, Piece, pieces
+from netwright.report.frontier import Level, Point, frontier
 from netwright.report.histories import history, together
-from netwright.report.palette import Ink, inks
-from netwright.report.record import Cell, FloorRow, Row, Verdict, read_verdict
-from netwright.train.view import RunView
+from netwright.report.record import Verdict, read_verdict
+from netwright.report.standings import FloorLine, Net, inside, standings
 
 OTHERS = 3
 """Nets beside the best one whose exhibits are shown."""
@@ -31,47 +29,18 @@ HEADS = {
 
 
 @dataclass(frozen=True)
-class Net:
-    """One network on the page."""
-
-    row: Row
-    short: str
-    """`cnn` where its family stands once."""
-    ink: Ink
-    score: str = ""
-    bar: Bar | None = None
-    ties: Sequence[str] = ()
-    runs: Sequence[tuple[Cell, RunView]] = ()
-    costs: Sequence[dict[str, Any]] = ()
-    lost: Sequence[Cell] = ()
-    """Cells that failed."""
-
-
-@dataclass(frozen=True)
-class FloorLine:
-    """One floor on the page."""
-
-    row: FloorRow
-    score: str = ""
-    bar: Bar | None = None
-    fit: str = ""
-
-
-@dataclass(frozen=True)
 class Shown:
     """What one net does."""
 
     net: Net
     seed: int
-    exhibits: Sequence[Piece] = field(default=())
+    exhibits: Sequence[Piece]
 
 
 def write_contest_page(folder: Path) -> Path:
     """Write report.html into a contest folder. Raises: as `read_verdict` and `RunView`."""
     verdict = read_verdict(folder)
-    nets = _nets(folder, verdict)
-    floors = _floors(verdict, nets)
-    nets = _with_bars(verdict, nets)
+    nets, floors = standings(folder, verdict)
     done = [net for net in nets if net.row.estimate]
     columns = [verdict.cost, *(c for c in COLUMNS if c != verdict.cost)]
     best = next((n for n in done if n.row.chosen), done[0] if done else None)
@@ -85,7 +54,7 @@ def write_contest_page(folder: Path) -> Path:
         floors=floors,
         columns=columns,
         heads=HEADS,
-        frontier=_frontier(verdict, done),
+        frontier=_frontier(verdict, done, floors),
         unplaced=[n.short for n in done if n.row.costs.get(verdict.cost) is None],
         curves=_curves(verdict, done),
         shown=_exhibits(done, best),
@@ -100,78 +69,7 @@ def write_contest_page(folder: Path) -> Path:
     )
 
 
-def _nets(folder: Path, verdict: Verdict) -> list[Net]:
-    """Best first; whoever has no figure last."""
-    families = Counter(row.family for row in verdict.candidates)
-    short = {r.name: r.family if families[r.family] == 1 else r.name for r in verdict.candidates}
-    colours = inks((r.name, r.family) for r in verdict.candidates)
-    made = []
-    for row in sorted(verdict.candidates, key=lambda r: _order(r, higher=verdict.higher)):
-        runs = []
-        for cell in row.cells:
-            if cell.status == "done" and row.status == "done":
-                with _inside(cell):
-                    runs.append((cell, RunView.open(folder / "cells" / cell.id)))
-        made.append(
-            Net(
-                row,
-                short[row.name],
-                colours[row.name],
-                score=_score(row, verdict),
-                ties=[short.get(t, t) for t in row.tied_with],
-                runs=runs,
-                costs=[facts.cost_of(view) for _, view in runs],
-                lost=[c for c in row.cells if c.status != "done"],
-            )
-        )
-    return made
-
-
-def _order(row: Row | FloorRow, *, higher: bool) -> tuple[bool, float]:
-    value = row.estimate.value if row.estimate else 0.0
-    return row.estimate is None, -value if higher else value
-
-
-def _score(row: Row | FloorRow, verdict: Verdict) -> str:
-    e = row.estimate
-    return numbers.score(e.value, e.low, e.high, verdict.unit) if e else ""
-
-
-def _ranked(verdict: Verdict) -> list[FloorRow]:
-    return sorted(verdict.floors, key=lambda f: _order(f, higher=verdict.higher))
-
-
-def _bars(verdict: Verdict, nets: Sequence[Net]) -> list[Bar]:
-    """Of all nets and then all floors that have a figure, on one scale."""
-    ranked = [f.estimate for f in _ranked(verdict) if f.estimate]
-    of_nets = [
-        (n.row.estimate.value, n.row.estimate.low, n.row.estimate.high, n.ink)
-        for n in nets
-        if n.row.estimate
-    ]
-    of_floors = [(e.value, e.low, e.high, None) for e in ranked]
-    return bars([*of_nets, *of_floors], ranked[0].value if ranked else None, verdict.unit)
-
-
-def _with_bars(verdict: Verdict, nets: Sequence[Net]) -> list[Net]:
-    made = iter(_bars(verdict, nets))
-    return [replace(n, bar=next(made)) if n.row.estimate else n for n in nets]
-
-
-def _floors(verdict: Verdict, nets: Sequence[Net]) -> list[FloorLine]:
-    made = iter(_bars(verdict, nets)[sum(n.row.estimate is not None for n in nets) :])
-    return [
-        FloorLine(
-            row,
-            _score(row, verdict),
-            next(made) if row.estimate else None,
-            "" if row.fit_seconds is None else numbers.duration(row.fit_seconds),
-        )
-        for row in _ranked(verdict)
-    ]
-
-
-def _frontier(verdict: Verdict, nets: Sequence[Net]) -> list[Chart]:
+def _frontier(verdict: Verdict, nets: Sequence[Net], floors: Sequence[FloorLine]) -> list[Chart]:
     points = [
         Point(n.short, n.ink, x, e.value, e.low, e.high, n.row.on_frontier, n.row.chosen)
         for n in nets
@@ -179,7 +77,7 @@ def _frontier(verdict: Verdict, nets: Sequence[Net]) -> list[Chart]:
     ]
     levels = [
         Level(f.title, f.estimate.value, f.estimate.low, f.estimate.high)
-        for f in _ranked(verdict)
+        for f in (line.row for line in floors)
         if f.estimate
     ]
     if not points:
@@ -203,7 +101,7 @@ def _curves(verdict: Verdict, nets: Sequence[Net]) -> list[Chart]:
     for net in nets:
         paths = []
         for cell, view in net.runs:
-            with _inside(cell):
+            with inside(cell):
                 paths.append(history(view).figures.get(verdict.figure, ((), ())))
         found = together(paths)
         if found is not None and len(found.x) > 1:
@@ -215,7 +113,6 @@ def _curves(verdict: Verdict, nets: Sequence[Net]) -> list[Chart]:
             series,
             figure=f"validation {_spoken(verdict.figure)}",
             unit=verdict.unit,
-            note="",
             x_title="seconds of training",
             form=form,
         )
@@ -229,7 +126,7 @@ def _exhibits(nets: Sequence[Net], best: Net | None) -> list[Shown]:
     made = []
     for net in order[: 1 + OTHERS]:
         cell, view = net.runs[0]
-        with _inside(cell):
+        with inside(cell):
             steps = view.exhibit_steps()
             most = PICTURES if net is best else FEW
             found = pieces(view.exhibits(steps[-1]), most=most) if steps else []
@@ -304,14 +201,3 @@ def _mean(values: Sequence[float]) -> float:
 
 def _spoken(name: str) -> str:
     return name.replace("_", " ")
-
-
-@contextmanager
-def _inside(cell: Cell) -> Iterator[None]:
-    """Name the cell in whatever is wrong with its folder."""
-    try:
-        yield
-    except (DamagedError, InputError) as error:
-        raise DamagedError(
-            f"the cell {cell.id} cannot be read", why=error.sentence, file=cell.folder
-        ) from error

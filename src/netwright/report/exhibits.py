@@ -3,16 +3,17 @@
 A run folder may come from anybody: every count is capped, every shape is checked.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from netwright.errors import DamagedError, shown
-from netwright.report.charts import FORMATS, Chart, Curve, curves
+from netwright.report.charts import FORMATS, Chart
+from netwright.report.curves import Curve, curves
 from netwright.report.palette import Ink
 from netwright.report.pictures import Shot, heat, photograph
-from netwright.report.scales import Scale
 from netwright.tasks.base import Exhibit
 
 PICTURES, FEW = 24, 8
@@ -100,17 +101,17 @@ def _table(exhibit: Exhibit) -> Piece:
 
 
 def _map(exhibit: Exhibit) -> Piece:
-    values = exhibit.tensors["map"].double()
+    values = exhibit.tensors["map"].double().nan_to_num(0.0)
     height, wide = values.shape
     rows, columns = exhibit.strings.get("rows"), exhibit.strings.get("columns")
     if rows is None or columns is None or max(height, wide) > SQUARE:
         return Piece("heat", exhibit.title, shots=(heat(values),))
-    share = Scale(0.0, max(float(values.max()), 1e-12), 0.0, 1.0)
+    depths = (values.clamp(min=0) / values.max().clamp(min=1e-12)).sqrt()
     squares = []
-    for name, line in zip(rows, values, strict=True):
+    for name, line, deep in zip(rows, values, depths, strict=True):
         made = [
-            Square(text if float(v) else "", round(LEVELS * share(float(v)) ** 0.5))
-            for v, text in zip(line, _numbers(line), strict=True)
+            Square(text if float(v) else "", round(LEVELS * float(depth)))
+            for v, depth, text in zip(line, deep, _numbers(line), strict=True)
         ]
         squares.append((name, made))
     if len(columns) != wide:
@@ -120,11 +121,12 @@ def _map(exhibit: Exhibit) -> Piece:
 
 def _curve(exhibit: Exhibit) -> Piece:
     x, y = (exhibit.tensors[k].double().flatten().tolist() for k in ("x", "y"))
-    if len(x) != len(y) or not x:
-        raise ValueError("as many places as values, and one at least")
-    step = max(1, len(x) // 400)
-    curve = Curve(exhibit.title, Ink(0), x[::step], y[::step])
-    made = [curves([curve], figure="", unit="", note="", x_title="", form=form) for form in FORMATS]
+    pairs = [p for p in zip(x, y, strict=True) if all(map(math.isfinite, p))]
+    if not pairs:
+        return Piece("text", exhibit.title, lines=("there is no finite value",))
+    pairs = pairs[:: max(1, len(pairs) // 400)]
+    curve = Curve(exhibit.title, Ink(0), [p[0] for p in pairs], [p[1] for p in pairs])
+    made = [curves([curve], figure="", unit="", x_title="", form=form) for form in FORMATS]
     return Piece("curve", exhibit.title, charts=made)
 
 

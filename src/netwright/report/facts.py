@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netwright import registry
-from netwright.errors import InputError, NetwrightError
+from netwright.errors import InputError
 from netwright.report import numbers
 from netwright.train.view import RunView, well_formed
 
@@ -134,10 +134,9 @@ def versions(determinism: Any) -> list[tuple[str, str]]:
 
 def _last(view: RunView) -> dict[str, Any]:
     """Figures of the last validation, which the newest checkpoint keeps with their units."""
-    try:
-        last = view.load().state.get("last")
-    except NetwrightError:
+    if not view.checkpoints().steps():
         return {}
+    last = view.load().state.get("last")
     return last if isinstance(last, dict) else {}
 
 

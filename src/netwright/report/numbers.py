@@ -17,8 +17,14 @@ UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
 
+TIMES = ((1e-3, 1e6, "µs"), (0.1, 1e3, "ms"), (120, 1, "s"), (7200, 1 / 60, "min"))
+"""Below which seconds, times what, in which unit; beyond, hours."""
+
+
 def amount(x: float) -> str:
-    """Three digits and k, M, G, T or P: 93,322 is `93.3k`."""
+    """Three digits and k, M, G, T or P: 93,322 is `93.3k`, 64 is `64`."""
+    if x < 1000 and x == int(x):
+        return str(int(x))
     for step, suffix in enumerate(("", "k", "M", "G", "T", "P")):
         small = x / 1000**step
         if abs(float(f"{small:.3g}")) < 1000 or suffix == "P":
@@ -27,13 +33,8 @@ def amount(x: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """From `120 µs` to `2.5 h`, in two or three digits."""
-    for limit, factor, unit in (
-        (1e-3, 1e6, "µs"),
-        (1, 1e3, "ms"),
-        (120, 1, "s"),
-        (7200, 1 / 60, "min"),
-    ):
+    """From `120 µs` to `2.5 h`, in two digits or more."""
+    for limit, factor, unit in TIMES:
         if float(f"{seconds:.2g}") < limit:
             return f"{_two(seconds * factor)} {unit}"
     return f"{_two(seconds / 3600)} h"
@@ -46,7 +47,7 @@ def cost(axis: str, x: float | None) -> str:
     if axis in ("seconds", "latency"):
         return duration(x)
     if axis == "memory":
-        return f"{amount(x / 1e6)} MB" if x < 1e9 else f"{three(x / 1e9)} GB"
+        return f"{three(x / 1e6)} MB" if x < 999.5e6 else f"{three(x / 1e9)} GB"
     if axis == "energy":
         return joules(x)
     return amount(x)
@@ -119,4 +120,6 @@ def three(x: float) -> str:
 
 
 def _two(x: float) -> str:
+    if x < 0.995:
+        return f"{x:.2g}"
     return f"{x:.0f}" if x >= 9.95 else f"{x:.1f}"

@@ -73,5 +73,5 @@ def _reduced(picture: Tensor) -> Tensor:
 
 def _uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from netwright.report import facts, numbers, render
-from netwright.report.charts import FORMATS, Chart, Curve, curves
+from netwright.report.charts import FORMATS, Chart
+from netwright.report.curves import Curve, curves
 from netwright.report.exhibits import Piece, pieces
 from netwright.report.histories import History, history, thinned
 from netwright.report.palette import inks
@@ -124,9 +125,6 @@ def _charts(about: facts.Subject, found: facts.Figures, log: History) -> list[li
     if losses:
         made.append((losses, "training loss", ""))
     return [
-        [
-            curves(c, figure=f, unit=u, note="", x_title="seconds of training", form=form)
-            for form in FORMATS
-        ]
+        [curves(c, figure=f, unit=u, x_title="seconds of training", form=form) for form in FORMATS]
         for c, f, u in made
     ]

@@ -26,6 +26,8 @@ class Scale:
 
     def ticks(self, count: int) -> list[float]:
         """About `count` round values inside."""
+        if self.high <= self.low:
+            return [self.low]
         return _log_ticks(self, count) if self.logarithmic else _linear_ticks(self, count)
 
 
@@ -34,7 +36,7 @@ def linear(
 ) -> Scale:
     """A linear scale around values with a margin on both sides; a share stays within [0, 1]."""
     low, high = _ends(values)
-    room = margin * (high - low) or margin * max(abs(high), 1e-9)
+    room = margin * ((high - low) or abs(high) or 1.0)
     wide_low, wide_high = low - room, high + room
     if share:
         wide_low, wide_high = max(wide_low, min(low, 0.0)), min(wide_high, max(high, 1.0))
@@ -90,6 +92,8 @@ def tick_texts(ticks: Sequence[float], unit: str) -> list[str]:
     step = min((scale * abs(b - a) for a, b in pairwise(ticks)), default=1.0)
     digits = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
     sign = " %" if unit == "%" else ""
+    if digits > 9:
+        return [f"{scale * t:.3g}{sign}" for t in ticks]
     return [f"{scale * t + 0.0:,.{digits}f}{sign}" for t in ticks]
 
 
@@ -103,7 +107,7 @@ def _linear_ticks(scale: Scale, count: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
     first, last = math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    return [i * step for i in range(first, last + 1)]
 
 
 def _log_ticks(scale: Scale, count: int) -> list[float]:

@@ -76,6 +76,7 @@ class ImageClassification(Task):
 
     Config = Options
     figure = "accuracy"
+    data = "digits"
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         super().__init__(schema, config)

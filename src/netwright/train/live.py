@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from netwright import registry
-from netwright.errors import DamagedError, InputError, unknown
+from netwright.errors import DamagedError, InputError
 from netwright.models.base import Network
 from netwright.nn.optimizers import hidden_names, make_optimizer
 from netwright.specs import Part
 from netwright.tasks.base import Draw, Task
-from netwright.train.recipe import Recipe, RoleRecipe, structure_config
+from netwright.train.recipe import Recipe, RoleRecipe, need_roles, structure_config
 from netwright.train.streams import key, key_global, outer_states_kept, stream
 
 JSON = dict[str, Any]
@@ -92,14 +92,7 @@ class Captured:
 def build_networks(task: Task, recipe: Recipe, given: Mapping[str, Network]) -> dict[str, Network]:
     """A network for every role, its weights keyed by (seed, role); frozen ones from `given`."""
     nets: dict[str, Network] = {}
-    trained = {n for n, r in task.roles().items() if r.given is None}
-    if stray := sorted(set(recipe.roles) - trained):
-        raise unknown("role", stray[0], trained)
-    if missing := sorted(trained - set(recipe.roles)):
-        raise InputError(
-            f"no structure is given for the role '{missing[0]}'",
-            do=f"--structure {'+'.join(f'{n}=mlp/small' for n in sorted(trained))}",
-        )
+    need_roles(recipe, [n for n, r in task.roles().items() if r.given is None])
     with outer_states_kept():
         for name, role in task.roles().items():
             if role.given is not None:

@@ -4,7 +4,7 @@ The default recipe of a family on a task is `recipes/TASK/FAMILY.yaml`; a user's
 of its fields. Names come from the registry, never import paths.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -162,9 +162,10 @@ def resolve(
         own = mine.pop("roles", {}).get(role, {})
         fields = merged(fields, mine)
         fields["roles"][role] = own | {"structure": family, "preset": preset}
-    for extra in ([read_yaml(file)] if file else []) + ([dict(over)] if over else []):
-        fields = merged(fields, extra)
     where = str(file) if file else "the recipe"
+    if file:
+        fields = merged(fields, _replacing(read_yaml(file), where))
+    fields = merged(fields, over or {})
     given = fields["roles"]
     if isinstance(given, dict) and (stray := sorted({*map(str, given)} - set(roles))):
         raise unknown("role", stray[0], roles)
@@ -181,6 +182,34 @@ def resolve(
     for made in recipe.roles.values():
         structure_config(made)  # an unknown key is told now, not after the data is read
     return recipe
+
+
+def _replacing(fields: dict[str, Any], where: str) -> dict[str, Any]:
+    """The fields of a user's file; InputError for one that the command line alone decides."""
+    said: list[tuple[str, str]] = [(key, f"--{key}") for key in ("budget", "seed") if key in fields]
+    roles = fields.get("roles")
+    for role, mine in roles.items() if isinstance(roles, dict) else ():
+        keys = [k for k in ("structure", "preset") if isinstance(mine, dict) and k in mine]
+        said += [(f"roles.{role}.{key}", "--structure or --candidates") for key in keys]
+    for key, option in said:
+        raise InputError(
+            f"`{shown(key)}` stands in {where}", why=f"{option} says it", do="remove it there"
+        )
+    return fields
+
+
+def need_roles(recipe: Recipe, names: Iterable[str]) -> None:
+    """InputError unless the recipe trains exactly the roles that are called `names`."""
+    wanted = sorted(names)
+    for role in sorted(recipe.roles):
+        if role not in wanted:
+            raise unknown(f"role of {recipe.task.name}", role, wanted)
+    for role in wanted:
+        if role not in recipe.roles:
+            raise InputError(
+                f"no structure is named for the role '{role}' of {recipe.task.name}",
+                do="+".join(f"{r}=FAMILY/PRESET" for r in wanted),
+            )
 
 
 def split_candidate(text: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from netwright.train.live import Captured, Live, build_networks
 from netwright.train.machine import Options, differences, prepared, record
 from netwright.train.probe import decide_precision, seconds_per_round
 from netwright.train.progress import Progress
-from netwright.train.recipe import Recipe, validated
+from netwright.train.recipe import Recipe, need_roles, validated
 from netwright.train.run import Run, RunView, continues
 from netwright.train.session import Session
 from netwright.train.setting import (
@@ -52,6 +52,7 @@ def begin(
     with prepared(options) as device, listening() as stop:
         with clocks.running("data"):
             setting = open_setting(recipe, device, data)
+        need_roles(recipe, [n for n, r in setting.task.roles().items() if r.given is None])
         live = start_live(setting, options)
         precise = recipe.model_copy(update={"precision": decide_precision(live, clocks)})
         live.recipe = precise

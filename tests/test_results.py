@@ -1,0 +1,100 @@
+"""Results print, make frames and show in notebooks, whatever the names in them hold."""
+
+import html
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netwright.errors import InputError
+from netwright.results import Matrix, Prediction, RunResult, Shown
+from netwright.train.recipe import Named
+
+NASTY = "<script>alert('&')</script>"
+FIGURES: dict[str, dict[str, Any]] = {
+    "accuracy": {"value": 0.975, "unit": "%", "n": 360},
+    "log_loss": {"value": 0.1134, "unit": "nats", "n": 360},
+}
+COST = {"parameters": 12345, "steps": 1000, "seconds": 3.04, "training_flops": 1.5e9}
+DONE = RunResult(Path("runs/a"), "finished", "test", FIGURES, COST)
+
+
+class Cells(HTMLParser):
+    """The texts of a table's cells, and the tags seen."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+        if tag in {"td", "th"}:
+            self.texts.append("")
+
+    def handle_data(self, data: str) -> None:
+        self.texts[-1] += data
+
+
+def test_a_notebook_shows_foreign_names_as_text_and_never_as_markup() -> None:
+    table = Cells(Prediction({NASTY: NASTY}, ())._repr_html_())
+    assert table.tags == {"table", "thead", "tbody", "tr", "th", "td"}
+    assert table.texts == ["figure", "value", NASTY, NASTY]
+    column = Matrix([{NASTY: 1}])._repr_html_()
+    assert html.escape(NASTY) in column
+    assert NASTY not in column
+
+
+def test_rows_that_lack_a_column_leave_its_cell_empty() -> None:
+    class Ragged(Shown):
+        def rows(self) -> list[dict[str, Any]]:
+            return [{"a": 1}, {"b": 2}]
+
+    assert Cells(Ragged()._repr_html_()).texts == ["a", "b", "1", "", "", "2"]
+    assert Cells(Prediction({}, ())._repr_html_()).texts == []
+
+
+def test_a_frame_holds_the_rows() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = DONE.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame.to_dict("records") == DONE.rows()
+    assert list(frame["figure"]) == ["accuracy", "log_loss"]
+    assert set(frame["part"]) == {"test"}
+
+
+def test_a_run_says_its_figures_its_cost_and_its_folder() -> None:
+    first, second, third = DONE.text().splitlines()
+    assert first == "test (360 samples): accuracy 97.5 %, log loss 0.1134 nats"
+    assert second.startswith("12,345 parameters, 1,000 steps, 3.0 s of training, 1.5e+09 FLOPs")
+    assert third == f"run: {Path('runs/a')}"
+    bare = RunResult(Path("runs/a"), "stopped", "validation", {}, {})
+    assert bare.text().splitlines() == ["validation (0 samples): ", third]
+
+
+@pytest.mark.parametrize("result", [DONE, Prediction({"seconds": 3.5}, ("3.5 s",))])
+def test_a_document_is_plain_json(result: RunResult | Prediction) -> None:
+    assert json.loads(json.dumps(result.document())) == result.document()
+
+
+def test_a_prediction_prints_its_lines() -> None:
+    made = Prediction({"seconds": 3.5, "fits": True}, ("3.5 s", "it fits"))
+    assert made.text() == "3.5 s\nit fits"
+    assert made.rows() == [{"figure": "seconds", "value": 3.5}, {"figure": "fits", "value": True}]
+
+
+def test_a_matrix_has_a_cell_for_every_structure_and_prints_its_refusals() -> None:
+    matrix = Matrix.of([("image-classification", Named(name="digits"))])
+    families = [c["structure"] for c in matrix.rows()]
+    assert len(set(families)) == len(families) >= 5
+    cell = next(c for c in matrix.rows() if c["structure"] == "mlp")
+    assert "small" in cell["fits"]
+    assert matrix.document() == json.loads(json.dumps(matrix.document()))
+    refused = Matrix([cell | {"fits": [], "refused": {"base": "it is too large"}}]).text()
+    assert refused.splitlines()[0].endswith("refused")
+    assert refused.splitlines()[1] == "    base: it is too large"
+    with pytest.raises(InputError, match="nearest is 'image-classification'"):
+        Matrix.of([("image-clasification", Named(name="digits"))])
