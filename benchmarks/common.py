@@ -18,7 +18,9 @@ RECIPES = Path(__file__).parent / "recipes"
 def arguments(about: str) -> argparse.ArgumentParser:
     """A parser with what every script takes."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--out", type=Path, help="where the JSON goes (default: benchmarks/results)")
+    parser.add_argument(
+        "--out", type=Path, help="where the JSON goes (default: benchmarks/results)"
+    )
     parser.add_argument("--threads", type=int, default=2)
     return parser
 
@@ -63,7 +65,9 @@ def write(name: str, values: Mapping[str, Any], out: Path | None = None) -> Path
 class Contestant:
     """A live process that runs a trial when told: one JSON line in, one out."""
 
-    def __init__(self, name: str, words: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, words: Sequence[str], env: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self.process = subprocess.Popen(
             list(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env

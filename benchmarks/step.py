@@ -55,7 +55,10 @@ def ours(candidate, images, labels, steps):
         Named(name="idx"),
         {"net": candidate},
         budget=Budget(steps=10**6),
-        over={"task": {"label_smoothing": 0.0, "shift": 0}, "roles": {"net": {"clip": None, "weight_decay": 0.01}}},
+        over={
+            "task": {"label_smoothing": 0.0, "shift": 0},
+            "roles": {"net": {"clip": None, "weight_decay": 0.01}},
+        },
     )
     task = bind_task(recipe.task, SCHEMA)
     part = Tensors({"image": images, "label": labels})

@@ -49,7 +49,11 @@ def floors(name: str) -> list[Row]:
     if found is None:
         return []
     return [
-        (f"floor: {f['title']}", f"{percent(f['accuracy'])} ({f['seconds']:.0f} s to fit)", f["note"])
+        (
+            f"floor: {f['title']}",
+            f"{percent(f['accuracy'])} ({f['seconds']:.0f} s to fit)",
+            f["note"],
+        )
         for f in found["floors"]
     ]
 
@@ -99,8 +103,12 @@ def startup() -> list[Row]:
 def all_rows() -> list[Row]:
     """Every figure that was measured, in the README's order."""
     single: list[Callable[[], Row | None]] = [
-        lambda: digits("digits-folds", "digits, 5-fold shuffled (leaks writers), `cnn/small`", "99.2 %"),
-        lambda: digits("digits-folds-unshuffled", "digits, 5-fold unshuffled, `cnn/small`", "reported"),
+        lambda: digits(
+            "digits-folds", "digits, 5-fold shuffled (leaks writers), `cnn/small`", "99.2 %"
+        ),
+        lambda: digits(
+            "digits-folds-unshuffled", "digits, 5-fold unshuffled, `cnn/small`", "reported"
+        ),
         lambda: accuracy("fashion-cnn", "Fashion-MNIST, `cnn/base`", "93.0 %"),
         lambda: accuracy("fashion-transformer", "Fashion-MNIST, transformer", "91 %"),
         lambda: accuracy("fashion-rnn", "Fashion-MNIST, rnn", "90 %"),
@@ -109,7 +117,9 @@ def all_rows() -> list[Row]:
     rows = [row for make in single if (row := make()) is not None]
     rows += floors("fashion-floors")
     more: list[Callable[[], Row | None]] = [
-        lambda: accuracy("cifar10-cnn", "CIFAR-10, trained on data_batch_1 to 4, `cnn/base`", "84 %"),
+        lambda: accuracy(
+            "cifar10-cnn", "CIFAR-10, trained on data_batch_1 to 4, `cnn/base`", "84 %"
+        ),
         lambda: step("step-1", "cnn/classic", "step / lean loop, classic CNN, 1 thread", "1.05"),
         lambda: step("step-1", "mlp/classic", "step / lean loop, MLP, 1 thread", "1.15"),
         lambda: step("step-2", "cnn/classic", "step / lean loop, classic CNN, 2 threads", "1.05"),
@@ -120,13 +130,43 @@ def all_rows() -> list[Row]:
         rungs = zip(("installed", "tuned", "tuned-bf16"), wanted, strict=True)
         for rung, reach in rungs:
             title = f"training, classic CNN, ours / Keras {rung}, {t} thread{'s' if t > 1 else ''}"
-            more.append(lambda t=t, rung=rung, title=title, reach=reach: ladder(f"keras-{t}", rung, title, reach))
+            more.append(
+                lambda t=t, rung=rung, title=title, reach=reach: ladder(
+                    f"keras-{t}", rung, title, reach
+                )
+            )
         more.append(
-            lambda t=t: ladder(f"keras-{t}", "same-order", f"the same with ReLU before pool, ours / Keras tuned, {t} thread{'s' if t > 1 else ''}", "0.9")
+            lambda t=t: ladder(
+                f"keras-{t}",
+                "same-order",
+                f"the same with ReLU before pool, ours / Keras tuned, {t} thread{'s' if t > 1 else ''}",
+                "0.9",
+            )
         )
-        more.append(lambda t=t: ladder(f"keras-{t}", "inference", f"inference, batch 256, ours / tuned, {t} thread{'s' if t > 1 else ''}", "2.0"))
-        more.append(lambda t=t: ladder(f"keras-{t}", "predict", f"one answer, ours / Keras `predict`, {t} thread{'s' if t > 1 else ''}", "20"))
-        more.append(lambda t=t: ladder(f"keras-{t}", "traced", f"one answer, ours / traced `tf.function`, {t} thread{'s' if t > 1 else ''}", "1.0"))
+        more.append(
+            lambda t=t: ladder(
+                f"keras-{t}",
+                "inference",
+                f"inference, batch 256, ours / tuned, {t} thread{'s' if t > 1 else ''}",
+                "2.0",
+            )
+        )
+        more.append(
+            lambda t=t: ladder(
+                f"keras-{t}",
+                "predict",
+                f"one answer, ours / Keras `predict`, {t} thread{'s' if t > 1 else ''}",
+                "20",
+            )
+        )
+        more.append(
+            lambda t=t: ladder(
+                f"keras-{t}",
+                "traced",
+                f"one answer, ours / traced `tf.function`, {t} thread{'s' if t > 1 else ''}",
+                "1.0",
+            )
+        )
     rows += [row for make in more if (row := make()) is not None]
     return rows + prediction("") + startup() + verdicts()
 
@@ -142,7 +182,10 @@ def simulated() -> str:
     found = read("verdicts")
     if found is None:
         return "not measured"
-    lines = ["| units | seed effect | interval covers | difference covers | A/A ties |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| units | seed effect | interval covers | difference covers | A/A ties |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for s in found["settings"]:
         lines.append(
             f"| {s['units']:,} | {s['seed_effect']} | {percent(s['interval_coverage'])} | "
@@ -159,7 +202,11 @@ def demo() -> str:
 
 def filled(text: str) -> str:
     """The README with everything between its markers made anew."""
-    for name, content in (("figures", table(all_rows())), ("simulated", simulated()), ("demo", demo())):
+    for name, content in (
+        ("figures", table(all_rows())),
+        ("simulated", simulated()),
+        ("demo", demo()),
+    ):
         start, end = f"<!-- {name} -->\n", f"\n<!-- end {name} -->"
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)

@@ -121,7 +121,9 @@ def test_only_the_command_line_and_progress_speak(path: Path) -> None:
     for owner, name, _ in calls(path):
         assert not (owner == "" and name == "print")
     streams = {
-        n.attr for n in nodes(path) if isinstance(n, ast.Attribute) and n.attr in {"stdout", "stderr"}
+        n.attr
+        for n in nodes(path)
+        if isinstance(n, ast.Attribute) and n.attr in {"stdout", "stderr"}
     }
     assert streams <= {"stdout"} if place(path) == "cost/process.py" else not streams
 

@@ -122,11 +122,15 @@ def test_examples_in_a_batch_do_not_mix(cell: Cell) -> None:
     torch.testing.assert_close(whole[order], shuffled, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", light(fitting_cells("pictures of 8", "text, causal", "generator")), **ids)
+@pytest.mark.parametrize(
+    "cell", light(fitting_cells("pictures of 8", "text, causal", "generator")), **ids
+)
 def test_two_builds_from_one_seed_agree_and_two_seeds_differ(cell: Cell) -> None:
     one, same, other = built(cell), built(cell), built(cell, 1)
     torch.testing.assert_close(one.state_dict(), same.state_dict(), rtol=0, atol=0)
-    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("cell", fitting_cells("pictures of 28"), **ids)
@@ -136,7 +140,9 @@ def test_a_configuration_survives_json(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", light(fitting_cells("translation", "generator", "discriminator", "table generator")), **ids
+    "cell",
+    light(fitting_cells("translation", "generator", "discriminator", "table generator")),
+    **ids,
 )
 def test_a_declared_input_is_not_ignored(cell: Cell) -> None:
     net = built(cell).eval()

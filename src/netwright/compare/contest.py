@@ -22,7 +22,7 @@ from netwright.compare.decide import Candidate, Contest, decide
 from netwright.compare.floors import floor_candidates
 from netwright.compare.plan import Planned, Wanted, cell_id, plan_candidates
 from netwright.compare.table import table
-from netwright.compare.verdict import Axis, Cell, Spent, Verdict
+from netwright.compare.verdict import AXES, Axis, Cell, Spent, Verdict
 from netwright.cost.process import measure_run
 from netwright.errors import (
     BusyError,
@@ -31,6 +31,7 @@ from netwright.errors import (
     NetwrightError,
     StoppedError,
     shown,
+    unknown,
 )
 from netwright.metrics.base import Figure
 from netwright.results import Shown
@@ -120,6 +121,7 @@ def hold(
     """Hold a contest, or go on with one; arguments as the face's `compare`."""
     if seeds < 1:
         raise InputError(f"cannot train {seeds} seeds", do="--seeds 3")
+    cost = _axis(axis)
     task_name, named = find_target(target, data)
     opened = open_data(named)
     task = bind_task(Named(name=task_name), opened.schema)
@@ -143,7 +145,8 @@ def hold(
         floors = floor_candidates(setting, folder / "floors", progress)
     judged = [e.figure for many in ended.values() for e in many] + [f.figure for f in floors]
     figure = next((f for f in judged if f), None)
-    command = _command(target, candidates, data, recipe, budget, seeds, axis)
+    names = None if candidates is None else ",".join(p.name for p in planned)
+    command = _command(target, names, data, recipe, budget, seeds, axis)
     contest = Contest(
         task=task_name,
         data=named.name,
@@ -156,7 +159,7 @@ def hold(
         parts={name: len(part) for name, part in opened.parts.items()},
         candidates=[_candidate(p, ended.get(p.name, ()), wanted) for p in planned],
         floors=floors,
-        cost=_axis(axis),
+        cost=cost,
         machine=_machine(device),
         command=command,
         notes=opened.notes,
@@ -328,13 +331,9 @@ def _number(value: object) -> float | None:
 
 
 def _axis(name: str) -> Axis:
-    from typing import cast, get_args
-
-    if name not in get_args(Axis):
-        raise InputError(
-            f"no cost axis '{shown(name)}'", why=f"there are {', '.join(get_args(Axis))}"
-        )
-    return cast("Axis", name)
+    if name not in AXES:
+        raise unknown("cost axis", name, AXES)
+    return name
 
 
 def _machine(device: torch.device) -> str:

@@ -20,6 +20,7 @@ from netwright.train.judge import figures_of, plain, rows
 from netwright.train.progress import Progress
 from netwright.train.setting import Setting
 from netwright.train.streams import key, key_global, outer_states_kept, stream
+from netwright.train.view import well_formed
 
 FORMAT, SCHEMA = "netwright-floor", 1
 
@@ -97,7 +98,7 @@ def _store(path: Path, fitted: Fitted) -> None:
 
 def _stored(path: Path) -> Fitted | None:
     """A floor fitted before; None where there is none, or a damaged one: it is fitted anew."""
-    with suppress(FileNotFoundError, DamagedError, KeyError, TypeError, ValueError):
+    with suppress(DamagedError), well_formed(path.name):
         said = files.unseal(files.read(path.with_suffix(".json")), path.name)
         data = files.read(path.with_suffix(".safetensors"))
         if hashlib.sha256(data).hexdigest() == said["rows"]:

@@ -87,9 +87,8 @@ def _default(family: str, wanted: Wanted, task: Task) -> Planned:
 def _named(piece: str, wanted: Wanted, task: Task) -> Planned:
     candidate, _, file = piece.partition("@")
     family = candidate.split("+")[0].rpartition("=")[2].partition("/")[0]
-    return _planned(
-        registry.spelled("models", family), candidate, file or None, wanted, task, piece
-    )
+    name = f"{candidate}@{Path(file).name}" if file else candidate  # no path leaves in a verdict
+    return _planned(registry.spelled("models", family), candidate, file or None, wanted, task, name)
 
 
 def _planned(

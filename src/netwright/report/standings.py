@@ -57,7 +57,7 @@ def standings(folder: Path, verdict: Verdict) -> tuple[list[Net], list[FloorLine
 
     def rank(row: Row | FloorRow) -> tuple[bool, float]:
         value = row.estimate.value if row.estimate else 0.0
-        return row.estimate is None, value
+        return row.estimate is None, -value if verdict.higher else value
 
     nets = [
         _net(folder, row, short, colours[row.name], verdict.unit)
