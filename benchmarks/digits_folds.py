@@ -1,4 +1,4 @@
-"""Digits, 5-fold cross-validation, CNN against the RBF-SVM: mean over seeds of the mean over folds."""
+"""Digits, 5-fold cross-validation, CNN and RBF-SVM: mean over seeds of the mean over folds."""
 
 import statistics
 import tempfile

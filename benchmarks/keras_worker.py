@@ -1,8 +1,8 @@
-"""A Keras 3 on TensorFlow contestant: one JSON line in, one out. Run by its own environment's Python.
+"""A Keras 3 on TensorFlow contestant: one JSON line in, one out, in an environment of its own.
 
 Rungs: `installed` numpy arrays and plain `fit`; `tuned` a cached, prefetched tf.data pipeline with
-autotune off and 32 steps an execution; `tuned-bf16` the same under mixed_bfloat16. Training time ends
-at `on_epoch_end`: what `fit` waits for while it tears its iterator down is no training.
+autotune off and 32 steps an execution; `tuned-bf16` the same under mixed_bfloat16. Training time
+ends at `on_epoch_end`: what `fit` waits for while it tears its iterator down is no training.
 """
 
 import json

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,15 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
 Row = tuple[str, str, str]
+LADDER = (
+    ("installed", "training, classic CNN, ours / Keras as installed", ("1.6", "1.8")),
+    ("tuned", "training, ours / Keras tuned fp32", ("1.4", "1.55")),
+    ("tuned-bf16", "training, ours / Keras tuned mixed_bfloat16", ("0.75", "1.0")),
+    ("same-order", "training, ReLU before pool, ours / Keras tuned fp32", ("0.9", "0.9")),
+    ("inference", "inference, batch 256, ours / Keras tuned fp32", ("2.0", "2.0")),
+    ("predict", "one answer, ours / Keras `predict`", ("20", "20")),
+    ("traced", "one answer, ours / a traced `tf.function`", ("1.0", "1.0")),
+)
 
 
 def read(name: str) -> dict[str, Any] | None:
@@ -32,7 +42,8 @@ def accuracy(name: str, title: str, wanted: str) -> Row | None:
     flip = [r["test"]["accuracy_flip"] for r in runs if "accuracy_flip" in r["test"]]
     extra = f"; with test-time flip {percent(sum(flip) / len(flip))}" if flip else ""
     seconds = max(r["seconds"] for r in runs)
-    said = f"{percent(found['accuracy'])} ({seeds}, {seconds:.0f} s, {found['threads']} threads{extra})"
+    threads = f"{found['threads']} thread{'s' if found['threads'] > 1 else ''}"
+    said = f"{percent(found['accuracy'])} ({seeds}, {seconds:.0f} s, {threads}{extra})"
     return title, said, wanted
 
 
@@ -106,9 +117,7 @@ def all_rows() -> list[Row]:
         lambda: digits(
             "digits-folds", "digits, 5-fold shuffled (leaks writers), `cnn/small`", "99.2 %"
         ),
-        lambda: digits(
-            "digits-folds-unshuffled", "digits, 5-fold unshuffled, `cnn/small`", "reported"
-        ),
+        lambda: digits("digits-folds-unshuffled", "digits, 5-fold unshuffled", "reported"),
         lambda: accuracy("fashion-cnn", "Fashion-MNIST, `cnn/base`", "93.0 %"),
         lambda: accuracy("fashion-transformer", "Fashion-MNIST, transformer", "91 %"),
         lambda: accuracy("fashion-rnn", "Fashion-MNIST, rnn", "90 %"),
@@ -126,47 +135,16 @@ def all_rows() -> list[Row]:
         lambda: step("step-2", "mlp/classic", "step / lean loop, MLP, 2 threads", "1.15"),
     ]
     for t in (1, 2):
-        wanted = {1: ("1.6", "1.4", "0.75"), 2: ("1.8", "1.55", "1.0")}[t]
-        rungs = zip(("installed", "tuned", "tuned-bf16"), wanted, strict=True)
-        for rung, reach in rungs:
-            title = f"training, classic CNN, ours / Keras {rung}, {t} thread{'s' if t > 1 else ''}"
-            more.append(
-                lambda t=t, rung=rung, title=title, reach=reach: ladder(
-                    f"keras-{t}", rung, title, reach
-                )
-            )
-        more.append(
-            lambda t=t: ladder(
+        more += [
+            partial(
+                ladder,
                 f"keras-{t}",
-                "same-order",
-                f"the same with ReLU before pool, ours / Keras tuned, {t} thread{'s' if t > 1 else ''}",
-                "0.9",
+                key,
+                f"{title}, {t} thread{'s' if t > 1 else ''}",
+                wanted[t - 1],
             )
-        )
-        more.append(
-            lambda t=t: ladder(
-                f"keras-{t}",
-                "inference",
-                f"inference, batch 256, ours / tuned, {t} thread{'s' if t > 1 else ''}",
-                "2.0",
-            )
-        )
-        more.append(
-            lambda t=t: ladder(
-                f"keras-{t}",
-                "predict",
-                f"one answer, ours / Keras `predict`, {t} thread{'s' if t > 1 else ''}",
-                "20",
-            )
-        )
-        more.append(
-            lambda t=t: ladder(
-                f"keras-{t}",
-                "traced",
-                f"one answer, ours / traced `tf.function`, {t} thread{'s' if t > 1 else ''}",
-                "1.0",
-            )
-        )
+            for key, title, wanted in LADDER
+        ]
     rows += [row for make in more if (row := make()) is not None]
     return rows + prediction("") + startup() + verdicts()
 

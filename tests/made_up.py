@@ -1,4 +1,4 @@
-"""Small made-up tasks that load what no shipped task loads yet: carry, two players, context, padding.
+"""Small made-up tasks that load what no shipped task does: carry, two players, context, padding.
 
 Each learns something from a synthetic law in a few steps on one core.
 """
@@ -59,7 +59,7 @@ class Plain(Task):
 
 
 class Streams(Plain):
-    """Contiguous text in windows; whether state is carried is asked of the net, not of its family."""
+    """Contiguous text in windows; whether state is carried is asked of the net."""
 
     vocabulary, window = 7, 12
 

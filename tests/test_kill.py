@@ -1,4 +1,4 @@
-"""Real processes, really killed, stopped and met by others; what they leave goes on to the same bits.
+"""Real processes, killed, stopped and met by others; what they leave goes on to the same bits.
 
 A process kills itself in the middle of its n-th operation on a file, so that every place where a
 kill can fall is named by a number; the soak tries many more of them.

@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-from cells import Cell, every_cell, fitting_cells
 from torch import Tensor
 
+from cells import Cell, every_cell, fitting_cells
 from netwright.models.base import Network, meta_inputs
 from netwright.specs import Classes, Form, Frames, Image, Refusal, Tokens, Vector
 

@@ -46,9 +46,8 @@ def test_a_stem_gives_the_width_and_the_places_that_it_announces(
 ) -> None:
     with torch.device("meta"):
         stem = stem_for(form, layout, **fields)  # type: ignore[arg-type]
-    shape = stem(meta_input(form, 2)).shape
-    grid = layout == "grid"
-    assert shape == (2, stem.width, *stem.size) if grid else (2, *stem.size, stem.width)
+    places = (stem.width, *stem.size) if layout == "grid" else (*stem.size, stem.width)
+    assert stem(meta_input(form, 2)).shape == (2, *places)
 
 
 @pytest.mark.parametrize("read", ["rows", "columns"])

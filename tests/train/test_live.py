@@ -8,6 +8,7 @@ from torch import Tensor
 
 from made_up import Game, Reversal, Rows, Streams, pictures, text
 from netwright.errors import DamagedError, InputError
+from netwright.tasks.base import Role
 from netwright.train.live import Live, build_networks, optimizers_of
 from training import go, recipe_for, start
 
@@ -26,6 +27,15 @@ def test_weights_hang_on_the_seed_and_the_role_alone() -> None:
 
     assert same(drawn("mlp", 3), drawn("cnn", 3))
     assert not same(drawn("mlp", 3), drawn("mlp", 4))
+
+
+def test_two_roles_of_one_form_begin_with_different_weights() -> None:
+    class Twins(Rows):
+        def roles(self) -> dict[str, Role]:
+            return {"one": super().roles()["net"], "other": super().roles()["net"]}
+
+    nets = build_networks(Twins(), recipe_for(Twins(), "mlp"), {})
+    assert not same(nets["one"].state_dict(), nets["other"].state_dict())
 
 
 def test_building_moves_no_outer_random_state() -> None:

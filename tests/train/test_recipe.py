@@ -100,12 +100,14 @@ def test_a_task_and_a_data_set_take_their_fields_from_the_file(tmp_path: Path) -
 
 
 def test_a_preset_gives_what_its_role_does_not_say() -> None:
-    preset = registry.load("models", "mlp").presets["tiny"]
-    role = RoleRecipe(structure="mlp", preset="tiny", config={"stem": {"width": 5}, "widths": [7]})
-    found = structure_config(role)
-    assert (found.widths, found.stem.width) == ((7,), 5)
-    assert found.stem.read == preset.stem.read
-    assert found.activation == preset.activation
+    poolings = set()
+    for _, family, name in PRESETS:
+        preset = registry.load("models", family).presets[name]
+        role = RoleRecipe(structure=family, preset=name, config={"head": {"scale": 0.5}})
+        head = preset.head.model_copy(update={"scale": 0.5})
+        assert structure_config(role) == preset.model_copy(update={"head": head})
+        poolings.add(head.pooling)
+    assert len(poolings) > 1, "or nothing is told apart"
 
 
 def test_a_default_recipe_may_differ_by_preset(

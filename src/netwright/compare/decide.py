@@ -39,6 +39,10 @@ ALPHA = 0.05
 NOT_A_NUMBER = "its figure is not a number"
 
 
+MATERIAL = 0.05
+"""Share of the best value that a tie may hide; more is no tie to act upon."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A network."""
@@ -103,6 +107,10 @@ def decide(contest: Contest) -> Verdict:
     fixed = {f.name: spread([f.figure]) for f in contest.floors if f.figure and _finite([f.figure])}
     pairs = _pairs(nets, fixed)
     rows = [_row(c, nets.get(c.name), contest.seeds) for c in contest.candidates]
+    placed = _placed(rows, pairs, fixed, contest)
+    undecided = _undecided(placed, pairs, contest)
+    if undecided:
+        placed = _best_instead(placed, contest)
     draft = Verdict(
         task=contest.task,
         data=contest.data,
@@ -117,7 +125,8 @@ def decide(contest: Contest) -> Verdict:
         parts=dict(contest.parts),
         machine=contest.machine,
         command=contest.command,
-        candidates=_placed(rows, pairs, fixed, contest),
+        undecided=undecided,
+        candidates=placed,
         floors=tuple(_floor(f, fixed.get(f.name)) for f in contest.floors),
         pairs=tuple(pairs),
     )
@@ -236,3 +245,29 @@ def _placed(
         )
         for row in rows
     )
+
+
+def _undecided(rows: Sequence[Row], pairs: Sequence[Pair], contest: Contest) -> bool:
+    """No two networks told apart, and another may be better than the chosen one by over 5 %."""
+    values = {row.name: row.estimate.value for row in rows if row.estimate}
+    among = [p for p in pairs if p.a in values and p.b in values]
+    if not among or any(p.told_apart for p in among):
+        return False
+    chosen = next((row.name for row in rows if row.chosen), None)
+    best = max(abs(v) for v in values.values())
+    gains = [_most_gained(p, chosen, contest.higher) for p in among if chosen in (p.a, p.b)]
+    return contest.seeds == 1 or any(gain > MATERIAL * best for gain in gains)
+
+
+def _most_gained(pair: Pair, chosen: str | None, higher: bool) -> float:
+    """By how much the other one of a pair may be better than the chosen one, at 95 %."""
+    low, high = (pair.low, pair.high) if pair.b == chosen else (-pair.high, -pair.low)
+    return high if higher else -low
+
+
+def _best_instead(rows: Sequence[Row], contest: Contest) -> tuple[Row, ...]:
+    """Until it is decided the best measured one that does not fail stands in for a choice."""
+    fit = {r.name: r.estimate.value for r in rows if r.estimate and not r.failing}
+    pick = max if contest.higher else min
+    best = pick(fit, key=fit.__getitem__) if fit else None
+    return tuple(row.model_copy(update={"chosen": row.name == best}) for row in rows)

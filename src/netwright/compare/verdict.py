@@ -15,7 +15,7 @@ Axis = Literal[
     "forward_flops", "training_flops", "seconds", "parameters", "latency", "memory", "energy"
 ]
 """FLOPs of one example forward; of a cell's training; seconds of training; a count; seconds of one
-answer (p50); bytes at the peak; joules of a cell's training."""
+answer (p50); bytes at the peak; joules of one answer."""
 AXES: tuple[Axis, ...] = get_args(Axis)
 Status = Literal["done", "failed", "refused"]
 
@@ -128,6 +128,8 @@ class Verdict(Frozen):
     parts: Mapping[str, int]
     machine: str = ""
     command: str = ""
+    undecided: bool = False
+    """No two networks are told apart, and another might be better than the cheapest by a lot."""
     candidates: tuple[Row, ...]
     floors: tuple[FloorRow, ...] = ()
     pairs: tuple[Pair, ...] = ()

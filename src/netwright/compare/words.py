@@ -78,8 +78,8 @@ class Facts:
 
     @property
     def blank(self) -> bool:
-        """Several networks, and no two of them told apart."""
-        return bool(self.among) and not any(pair.told_apart for pair in self.among)
+        """Several networks, and nothing between them that one could act upon."""
+        return self.v.undecided
 
     def pair(self, a: Row, b: Row | FloorRow) -> Pair:
         """Their comparison, in whichever order it stands."""
@@ -132,9 +132,7 @@ def _main(facts: Facts) -> tuple[str, list[str]]:
         subject = "It" if take else capital(name)
         return _one_seed(facts), [*take, *_beside_floors(facts, chosen, subject)]
     if facts.blank:
-        take = [f"Until then take {name}: nothing better is known, and nothing is cheaper."]
-        if chosen.costs.get(facts.v.cost) is None:
-            take = [f"Until then take {name}."]
+        take = [f"Until then take {name}, which measured best."]
         return _undecided(facts), [*take, *_beside_floors(facts, chosen, "It")]
     why, beside = _why(facts, chosen), _beside_floors(facts, chosen, "It")
     if any(not facts.pair(chosen, floor).told_apart for floor in facts.floors):

@@ -7,7 +7,7 @@ them. Sums, not means: `Loss(total, weight)` gives the same gradient however a b
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -18,6 +18,8 @@ from netwright.specs import Batch, Frozen, Part, Schema, Scorer, Signature
 if TYPE_CHECKING:
     from pathlib import Path
 
+PREPARED = 2048
+"""Training samples that a network is shown before step 0 at most."""
 Nets = Mapping[str, Scorer]
 """Role to network; a floor stands in one as well."""
 
@@ -127,8 +129,19 @@ class Task(ABC):
         """Gather and, when training, augment; what it gives is what `objective` reads."""
         return part.gather(draw.index)
 
-    def prepare(self, nets: Nets, part: Part, generator: Generator) -> None:
-        """Once, before step 0: show the trained nets some inputs (a whitening layer needs them)."""
+    def prepare(self, nets: Mapping[str, Any], part: Part, generator: Generator) -> None:
+        """Once, before step 0: show the network some inputs, which a whitening layer needs.
+
+        Here for one trained role whose input is `x`; a task with more players does it itself.
+        """
+        if len(nets) != 1 or not len(part):
+            return
+        (net,) = nets.values()
+        index = torch.randperm(len(part), generator=generator)[:PREPARED]
+        device = next(net.parameters()).device
+        batch = self.batch(part, Draw(index.to(device)), generator, train=False)
+        if "x" in batch and "lengths" not in batch:
+            net.prepare(batch["x"])
 
     def carry(self, nets: Nets, size: int) -> dict[str, Tensor]:
         """What lives from step to step, at its start; shapes fixed for the run."""

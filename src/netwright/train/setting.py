@@ -16,9 +16,6 @@ from netwright.train.machine import Options
 from netwright.train.recipe import Named, Recipe, validated
 from netwright.train.streams import key, key_global, outer_states_kept, stream
 
-PREPARED = 2048
-"""Training samples that the networks are shown before step 0 at most."""
-
 
 @dataclass(frozen=True)
 class Setting:
