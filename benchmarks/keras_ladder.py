@@ -1,8 +1,8 @@
 """The ladder against Keras 3 on TensorFlow, classic CNN, interleaved rounds of live processes.
 
 `python benchmarks/keras_ladder.py --peer PYTHON --threads 1`, where PYTHON is that of an
-environment with tensorflow and keras. Every ratio is ours over theirs, paired by round; the same accuracy after
-the same epochs is checked on digits enlarged to 28 x 28.
+environment with tensorflow and keras. Every ratio is ours over theirs, paired by round; the same
+accuracy after the same epochs is checked on digits enlarged to 28 x 28.
 """
 
 import statistics

@@ -164,11 +164,11 @@ def simulated() -> str:
         "| units | seed effect | interval covers | difference covers | A/A ties |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for s in found["settings"]:
-        lines.append(
-            f"| {s['units']:,} | {s['seed_effect']} | {percent(s['interval_coverage'])} | "
-            f"{percent(s['difference_coverage'])} | {percent(s['ties'])} |"
-        )
+    lines += [
+        f"| {s['units']:,} | {s['seed_effect']} | {percent(s['interval_coverage'])} | "
+        f"{percent(s['difference_coverage'])} | {percent(s['ties'])} |"
+        for s in found["settings"]
+    ]
     return "\n".join(lines)
 
 

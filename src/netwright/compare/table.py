@@ -4,6 +4,7 @@ A column that is the same for all, that nobody could measure or that does not fi
 footnote; the axis of the frontier is the last to go.
 """
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -141,9 +142,11 @@ def _footnotes(
 
 
 def _wrapped(text: str, start: str = "", indent: int = 0) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=start, subsequent_indent=" " * indent, break_on_hyphens=False
+    bound = re.sub(r"(?<=\d) (?=[a-zµ%]+\b|[MG]B)", "\N{NO-BREAK SPACE}", text)
+    lines = textwrap.wrap(
+        bound, WIDTH, initial_indent=start, subsequent_indent=" " * indent, break_on_hyphens=False
     )
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _cut(name: str) -> str:
