@@ -69,10 +69,10 @@ def test_every_module_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text("utf-8")))
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.name != "__init__.py"], ids=place)
+@pytest.mark.parametrize("path", [p for p in FILES if p.name[0] != "_"], ids=place)
 def test_every_module_has_its_twin(path: Path) -> None:
     room = path.relative_to(SOURCE).parent
-    twin = ROOT / "tests" / room / f"test_{path.stem.lstrip('_')}.py"
+    twin = ROOT / "tests" / room / f"test_{path.stem}.py"
     assert twin.exists(), f"{twin.relative_to(ROOT)} is missing"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from commands import Say, flip, reseal, snapshot
-from netwright.compare import contest
+from netwright.compare import contest, floors
 from netwright.compare.verdict import Verdict
 from netwright.errors import DivergedError
 from netwright.train import work
@@ -69,7 +69,7 @@ def test_a_finished_cell_is_never_trained_again(
     monkeypatch.setattr(work, "begin", fails)
     monkeypatch.setattr(work, "judge", fails)
     monkeypatch.setattr(contest, "measure_run", fails)
-    monkeypatch.setattr("netwright.compare.floors.fit", fails)
+    monkeypatch.setattr(floors, "fit", fails)
     (held / "verdict.json").unlink()
     (held / "report.html").unlink()
     say.well("compare", "digits", *PAIR, "--out", held)

@@ -361,8 +361,8 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     assert _cache.default_folder() == Path("/xdg/netwright")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert _cache.default_folder() == Path("/home/someone/.cache/netwright")
+    monkeypatch.setenv("HOME", "/some/where")
+    assert _cache.default_folder() == Path("/some/where/.cache/netwright")
 
 
 # ---------------------------------------------------------------- what is refused
