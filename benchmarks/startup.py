@@ -1,4 +1,4 @@
-"""Seconds of `netwright --help` and `netwright list` as whole processes, and what they import.
+"""Seconds of `netwright --help` and `netwright list` as whole processes, and what they import."""
 
 import statistics
 import subprocess
