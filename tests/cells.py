@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from netwright import registry
-from netwright.models.base import Structure, StructureConfig
-from netwright.specs import Classes, Frames, Image, Signature, Tokens, Vector
+from netwright.models.base import Structure, StructureConfig, zeros
+from netwright.specs import Classes, Form, Frames, Image, Signature, Tokens, Vector
 
 SIGNATURES = {
     "pictures of 8": Signature(Image(1, 8, 8), Classes(4)),
@@ -68,3 +71,9 @@ def fitting_cells(*forms: str) -> list[Cell]:
         for c in every_cell()
         if c.form in wanted and c.structure.refuses(c.signature, c.config) is None
     ]
+
+
+def meta_input(form: Form, n: int) -> Tensor:
+    """A batch of `n` of this form on the meta device."""
+    with torch.device("meta"):
+        return zeros(form, n)

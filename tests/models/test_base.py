@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cells import meta_input
 from netwright import registry
 from netwright.errors import InputError
 from netwright.models.base import (
@@ -14,7 +15,6 @@ from netwright.models.base import (
     Structure,
     StructureConfig,
     Trunk,
-    meta_input,
     meta_inputs,
 )
 from netwright.specs import (

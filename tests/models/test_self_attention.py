@@ -3,9 +3,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cells import meta_input
 from netwright.errors import InputError
 from netwright.models._blocks import Around
-from netwright.models.base import Network, meta_input
+from netwright.models.base import Network
 from netwright.models.self_attention import (
     CLASSIC,
     Score,

@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cells import meta_input
 from netwright.errors import InputError
 from netwright.models._blocks import Around
-from netwright.models.base import Network, meta_input
+from netwright.models.base import Network
 from netwright.models.transformer import (
     CLASSIC,
     TransformerBlock,

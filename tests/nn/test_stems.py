@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from netwright.models.base import meta_input
+from cells import meta_input
 from netwright.nn.stems import Condition, Prefixed, Stem, StemConfig, make_stem
 from netwright.specs import Classes, Form, Frames, Image, Layout, Refusal, Tokens, Vector
 

@@ -211,20 +211,20 @@ class Structure(ABC):
     def refuses(self, signature: Signature, config: StructureConfig) -> Refusal | None:
         """Why this cell makes no sense; None where it does. Builds on the meta device."""
         with torch.device("meta"):
-            made = self._assemble(signature, config, probe=False)
+            made = self.attempt(signature, config)
         return made if isinstance(made, Refusal) else None
 
     @final
     def build(self, signature: Signature, config: StructureConfig) -> Network:
         """A network, its weights drawn from torch's current generator; InputError if refused."""
-        made = self._assemble(signature, config, probe=True)
+        made = self.attempt(signature, config)
         if isinstance(made, Refusal):
             raise InputError("this structure does not fit this task", why=made.reason)
         return made
 
-    def _assemble(
-        self, signature: Signature, config: StructureConfig, *, probe: bool
-    ) -> Network | Refusal:
+    @final
+    def attempt(self, signature: Signature, config: StructureConfig) -> Network | Refusal:
+        """`build`, with a refusal as a value."""
         if signature.positions == "causal" and not isinstance(signature.input, Tokens | Frames):
             return Refusal("a causal output needs tokens or frames as input")
         layouts = self.layouts(signature.input, signature.output)
@@ -232,13 +232,13 @@ class Structure(ABC):
             return layouts
         made: Network | Refusal = Refusal("no layout")
         for layout in layouts:
-            made = self._lay(signature, config, layout, probe=probe)
+            made = self._lay(signature, config, layout)
             if not isinstance(made, Refusal):
                 break
         return made
 
     def _lay(
-        self, signature: Signature, config: StructureConfig, layout: Layout, *, probe: bool
+        self, signature: Signature, config: StructureConfig, layout: Layout
     ) -> Network | Refusal:
         encoder = self._encoder(signature.context, config) if signature.context else None
         if isinstance(encoder, Refusal):
@@ -252,13 +252,7 @@ class Structure(ABC):
         if isinstance(body, Refusal):
             return body
         stem, trunk = body
-        shape = (
-            self._shape(signature, config, layout)
-            if probe
-            else _run(stem, trunk, signature, memory)
-        )
-        if isinstance(shape, Refusal):
-            return shape
+        shape = _given(stem, trunk, signature, memory)
         head = make_head(layout, shape, signature, config.head)
         if isinstance(head, Refusal):
             return head
@@ -273,14 +267,6 @@ class Structure(ABC):
             carries=self.carries,
             inner=shape,
         )
-
-    def _shape(
-        self, signature: Signature, config: StructureConfig, layout: Layout
-    ) -> tuple[int, ...] | Refusal:
-        """What the trunk gives for one sample: by running it on the meta device, not by formula."""
-        with torch.device("meta"):
-            made = self._lay(signature, config, layout, probe=False)
-            return made if isinstance(made, Refusal) else made.inner
 
     def _reader(
         self, signature: Signature, config: StructureConfig, layout: Layout, memory: int | None
@@ -336,32 +322,37 @@ class Structure(ABC):
         return trunk if isinstance(trunk, Refusal) else Encoder(stem, trunk)
 
 
-def meta_input(form: Form, n: int) -> Tensor:
-    """A batch of `n` of this form on the meta device."""
+def zeros(form: Form, n: int) -> Tensor:
+    """A batch of `n` zeros of this form, on torch's current device."""
     match form:
         case Image(c, h, w):
-            return torch.zeros(n, c, h, w, device="meta")
+            return torch.zeros(n, c, h, w)
         case Tokens(_, length):
-            return torch.zeros(n, length, dtype=torch.long, device="meta")
+            return torch.zeros(n, length, dtype=torch.long)
         case Frames(features, length):
-            return torch.zeros(n, length, features, device="meta")
+            return torch.zeros(n, length, features)
         case Vector(features):
-            return torch.zeros(n, features, device="meta")
+            return torch.zeros(n, features)
         case Classes():
-            return torch.zeros(n, dtype=torch.long, device="meta")
+            return torch.zeros(n, dtype=torch.long)
 
 
 def meta_inputs(signature: Signature, n: int) -> dict[str, Tensor]:
     """What a network of this signature is called with, `n` samples on the meta device."""
-    inputs = {"x": meta_input(signature.input, n)}
-    if signature.context is not None:
-        inputs["context"] = meta_input(signature.context, n)
-    if signature.condition is not None:
-        inputs["condition"] = meta_input(signature.condition, n)
+    with torch.device("meta"):
+        inputs = {"x": zeros(signature.input, n)}
+        if signature.context is not None:
+            inputs["context"] = zeros(signature.context, n)
+        if signature.condition is not None:
+            inputs["condition"] = zeros(signature.condition, n)
     return inputs
 
 
-def _run(stem: Stem, trunk: Trunk, signature: Signature, memory: int | None) -> tuple[int, ...]:
-    context = torch.zeros(2, 3, memory, device="meta") if memory else None
-    h = trunk(stem(meta_input(signature.input, 2)), None, context)
+@torch.no_grad()
+def _given(stem: Stem, trunk: Trunk, signature: Signature, memory: int | None) -> tuple[int, ...]:
+    """What the trunk gives for one sample: by running it on two zeros, not by formula."""
+    context = torch.zeros(2, 3, memory) if memory else None
+    h = trunk.eval()(stem.eval()(zeros(signature.input, 2)), None, context)
+    stem.train()
+    trunk.train()
     return tuple(h.shape[1:])

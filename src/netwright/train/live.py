@@ -16,9 +16,9 @@ from torch.optim import Optimizer
 
 from netwright import registry
 from netwright.errors import DamagedError, InputError
-from netwright.models.base import Network
+from netwright.models.base import Network, Structure
 from netwright.nn.optimizers import hidden_names, make_optimizer
-from netwright.specs import Part
+from netwright.specs import Part, Refusal
 from netwright.tasks.base import Draw, Task
 from netwright.train.recipe import Recipe, RoleRecipe, need_roles, structure_config
 from netwright.train.streams import key, key_global, outer_states_kept, stream
@@ -99,17 +99,16 @@ def build_networks(task: Task, recipe: Recipe, given: Mapping[str, Network]) -> 
                 nets[name] = given[name].eval().requires_grad_(requires_grad=False)
                 continue
             mine = recipe.roles[name]
-            structure = registry.load("models", mine.structure)
-            config = structure_config(mine)
-            refusal = structure.refuses(role.signature, config)
-            if refusal is not None:
+            structure: Structure = registry.load("models", mine.structure)
+            key_global(key(recipe.seed, "weights", name))
+            made = structure.attempt(role.signature, structure_config(mine))
+            if isinstance(made, Refusal):
                 raise InputError(
                     f"{mine.structure} does not fit {recipe.task.name}",
-                    why=refusal.reason,
+                    why=made.reason,
                     do=f"netwright matrix {recipe.task.name}",
                 )
-            key_global(key(recipe.seed, "weights", name))
-            nets[name] = structure.build(role.signature, config)
+            nets[name] = made
     return nets
 
 

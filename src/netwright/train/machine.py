@@ -66,15 +66,23 @@ def prepared(options: Options) -> Iterator[torch.device]:
     torch.set_num_threads(options.threads or usable_threads())
     keep_freed_memory()
     if options.deterministic:
-        torch.use_deterministic_algorithms(mode=True)
+        _deterministic(on=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = False
     try:
         yield device
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(mode=deterministic)
+        _deterministic(on=deterministic)
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+
+
+def _deterministic(*, on: bool) -> None:
+    """The switch behind `torch.use_deterministic_algorithms`, which also imports torch's compiler.
+
+    That import takes 2 seconds, and the compiler has nothing to do here unless it is asked for.
+    """
+    torch._C._set_deterministic_algorithms(on)
 
 
 def keep_freed_memory() -> bool:
