@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from cells import meta_input
 from netwright.errors import InputError
-from netwright.models.base import meta_input
 from netwright.models.mlp import MlpConfig, structure
 from netwright.specs import (
     Classes,
