@@ -9,7 +9,7 @@ help: ## list the words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## make .venv with everything that is needed
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "torch==2.13.0"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt -e .
@@ -19,7 +19,7 @@ demo: $(STAMP) ## four families on real digits, a report at the end
 	$(BIN)/netwright compare digits --budget 3s
 
 test: $(STAMP) ## every fast test
-	$(BIN)/python -m pytest -q -m "not cuda and not soak"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not cuda and not soak"
 
 soak: $(STAMP) ## the long ones
 	$(BIN)/python -m pytest -q -m "soak"

@@ -70,8 +70,10 @@ def killed(forks: Forks, whole: tuple[int, Path], cwd: Path, at: int) -> None:
     assert all(step >= sure for step in resumed), (place, resumed, sure)
     for old in ("run.json", "data.json", "metrics.jsonl", "cost.json", "README.md"):
         assert (cwd / "run" / old).exists(), place
-    left = {p.name.rpartition("-")[0] for p in (cwd / "run").rglob(".tmp-*")}
-    assert left <= {".tmp-README.md", ".tmp-owner.json"}, place  # written beside the run proper
+    left = {
+        p.name.rpartition("-")[0] for p in (cwd / "run").rglob(".tmp-*") if ".run" not in p.parts
+    }
+    assert left <= {".tmp-README.md"}, place  # the card is no owner's; the next owner sweeps it
 
 
 @pytest.mark.parametrize("part", range(8))
