@@ -22,6 +22,7 @@ __all__ = [
     "InputError",
     "MachineError",
     "NetwrightError",
+    "OutOfMemoryError",
     "StoppedError",
     "nearest",
     "shown",
@@ -96,6 +97,10 @@ class MachineError(NetwrightError):
 
     code = 3
     kind = "machine"
+
+
+class OutOfMemoryError(MachineError):
+    """The machine has too little memory for this work; other work may fit."""
 
 
 class DamagedError(NetwrightError):

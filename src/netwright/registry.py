@@ -94,12 +94,13 @@ def _built_in(room: Room) -> frozenset[str]:
 def _plugins(room: Room) -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=f"netwright.{room}"):
-        if point.name in _built_in(room) or point.name in found:
+        name = spelled(room, point.name)
+        if name in _built_in(room) or name in found:
             made = point.dist.name if point.dist else point.value
             raise InputError(
-                f"the {OBJECT[room]} '{point.name}' is offered twice",
+                f"the {OBJECT[room]} '{name}' is offered twice",
                 why=f"{made} offers a name that is taken",
                 do=f"pip uninstall {made}",
             )
-        found[point.name] = point
+        found[name] = point
     return found

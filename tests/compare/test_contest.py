@@ -14,6 +14,7 @@ from netwright.errors import (
     DamagedError,
     InputError,
     MachineError,
+    OutOfMemoryError,
     StoppedError,
 )
 from netwright.train import work
@@ -133,11 +134,11 @@ def test_a_cell_that_fails_is_trained_again_and_the_rest_is_not(
 ) -> None:
     folder = tmp_path / "contest"
     with monkeypatch.context() as patch:
-        fail_at(patch, 2, MachineError("the disk is full"))
+        fail_at(patch, 2, OutOfMemoryError("out of memory"))
         found = held(folder, seeds=3)
     rows = {r.name: r for r in found.verdict.candidates}
     assert [c.status for c in rows["mlp/small"].cells] == ["failed", "done", "done"]
-    assert rows["mlp/small"].cells[0].reason == "the disk is full"
+    assert rows["mlp/small"].cells[0].reason == "out of memory"
     assert rows["mlp/small"].status == "done"
     assert len(rows["mlp/small"].values) == 2
     assert found.best_run is not None
@@ -217,3 +218,13 @@ def test_no_path_of_this_machine_is_in_the_verdict(tmp_path: Path) -> None:
     )
     assert "--candidates mlp/tiny,mlp/tiny@other.yaml --recipe mine.yaml" in found.verdict.command
     assert str(tmp_path) not in found.verdict.text()
+
+
+def test_a_full_disk_is_no_candidates_fault_and_ends_the_contest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        fail_at(patch, 2, MachineError("the disk is full"))
+        with pytest.raises(MachineError, match="the disk is full"):
+            held(tmp_path / "contest")
+    assert held(tmp_path / "contest").code == 0

@@ -33,12 +33,20 @@ def test_a_run_is_measured_in_a_fresh_process(run: Path) -> None:
 
 
 def test_energy_is_of_one_answer(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "energy", lambda *_: Joules(512.0, "made up"))
+    calls: list[object] = []
+
+    def metered(work, _meter):
+        calls.append(work())
+        return Joules(512.0, "made up")
+
+    monkeypatch.setattr(process, "METERED", 1e-9)  # one call under the meter
+    monkeypatch.setattr(process, "energy", metered)
     threads = torch.get_num_threads()
     try:
         found = measure_here(run, "cpu", 1)
     finally:
         torch.set_num_threads(threads)
+    assert len(calls) == 1
     assert found["energy"] == 512.0 / process.BATCH
     assert found["energy_note"] == "joules of one answer"
 
@@ -52,7 +60,7 @@ def test_the_words_of_the_process_are_ours(run: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(subprocess, "run", done)
     assert measure_run(run, device="cpu", threads=2) == {"latency": 1}
-    assert seen == [[sys.executable, "-m", "netwright.cost.process", str(run), "cpu", "2"]]
+    assert seen == [[sys.executable, "-P", "-m", "netwright.cost.process", str(run), "cpu", "2"]]
 
 
 @pytest.mark.parametrize(

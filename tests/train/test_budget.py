@@ -137,3 +137,9 @@ def test_only_the_named_clock_runs() -> None:
     with clocks.running("evaluation"):
         pass
     assert (clocks["training"], clocks["evaluation"], clocks["saving"]) == (2.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("text", ["0.5steps", "0.1epochs", "0.9samples"])
+def test_less_than_one_whole_step_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="grants no whole"):
+        Budget.parse(text)

@@ -170,3 +170,11 @@ def test_pictures_lie_channels_last_as_asked_or_where_there_are_convolutions() -
     assert not channels_last(Options(), flat)
     assert not channels_last(Options(channels_last=False), grid)
     assert channels_last(Options(channels_last=True), flat)
+
+
+def test_a_recipe_that_names_no_batch_takes_one_that_fits() -> None:
+    recipe = recipe_for(Rows(), "mlp").model_copy(update={"batch": None})
+    assert recipe.sized(1000).batch == 64
+    assert recipe.sized(100).batch == 25
+    assert recipe.sized(2).batch == 1
+    assert recipe.model_copy(update={"batch": 500}).sized(100).batch == 500

@@ -1,6 +1,7 @@
 """`netwright cost`: what a training would cost, before any training."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from netwright.cli.common import (
@@ -46,4 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         **execution(arguments),
     )
     emit(arguments, found.document(), found.text())
-    next_step(arguments, f"netwright train {arguments.target} --structure {arguments.structure}")
+    words = ["netwright", "train", arguments.target, "--structure", arguments.structure]
+    words += ["--data", arguments.data] if arguments.data else []
+    words += ["--recipe", str(arguments.recipe)] if arguments.recipe else []
+    next_step(arguments, shlex.join(words))

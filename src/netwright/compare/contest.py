@@ -28,7 +28,9 @@ from netwright.errors import (
     BusyError,
     DivergedError,
     InputError,
+    MachineError,
     NetwrightError,
+    OutOfMemoryError,
     StoppedError,
     shown,
     unknown,
@@ -38,9 +40,10 @@ from netwright.results import Shown
 from netwright.train import work
 from netwright.train.budget import Budget, Clocks
 from netwright.train.machine import Options, prepared, record, usable_threads
+from netwright.train.plain_yaml import read_yaml
 from netwright.train.probe import decide_precision
 from netwright.train.progress import Progress
-from netwright.train.recipe import Named, Recipe
+from netwright.train.recipe import Named, Recipe, merged
 from netwright.train.run import Run, RunView
 from netwright.train.setting import Setting, bind_task, open_data, open_setting, start_live
 from netwright.train.target import find_target
@@ -123,6 +126,10 @@ def hold(
         raise InputError(f"cannot train {seeds} seeds", do="--seeds 3")
     cost = _axis(axis)
     task_name, named = find_target(target, data)
+    if recipe is not None:  # one split for all candidates
+        block = read_yaml(recipe).get("data") or {}
+        if isinstance(block, dict):
+            named = Named(name=named.name, config=merged(block, named.config))
     opened = open_data(named)
     task = bind_task(Named(name=task_name), opened.schema)
     wanted = Wanted(task_name, named, Budget.parse(budget), seeds, recipe)
@@ -134,12 +141,16 @@ def hold(
         if not fitting:
             reasons = "; ".join(f"{p.name}: {p.refusal}" for p in planned)
             raise InputError(f"no candidate fits {target}", why=reasons, do="netwright matrix")
-        precision = _precision(fitting[0], opened, device, options)
-        if precision != wanted.precision:
-            wanted = Wanted(task_name, named, wanted.budget, seeds, recipe, precision)
-            planned = plan_candidates(candidates, wanted, task)
-        made = planning.document(wanted, planned, opened.fingerprint, axis, record(device))
-        folder = _folder(out, named.name, made)
+        machine = record(device, options)
+        asked = planning.document(wanted, planned, opened.fingerprint, axis, machine)
+        hashed = hashlib.sha256(files.dumps(asked)).hexdigest()
+        folder = out or Path("runs") / f"{named.name}-{hashed[:8]}"
+        precision = _decided(folder) or _precision(fitting[0], opened, device, options)
+        wanted = Wanted(task_name, named, wanted.budget, seeds, recipe, precision)
+        planned = plan_candidates(candidates, wanted, task)
+        fitting = [p for p in planned if p.recipes]
+        made = planning.document(wanted, planned, opened.fingerprint, axis, machine)
+        _settle(folder, made)
         setting = open_setting(fitting[0].recipes[0], device, opened)
         ended = _cells(planned, folder, setting, options, progress)
         floors = floor_candidates(setting, folder / "floors", progress)
@@ -176,10 +187,16 @@ def _precision(planned: Planned, data: Any, device: torch.device, options: Optio
     return decide_precision(start_live(setting, options), Clocks())
 
 
-def _folder(out: Path | None, data: str, made: Mapping[str, Any]) -> Path:
-    """The contest's folder, with its plan in it; the same plan goes on in the same folder."""
-    hashed = hashlib.sha256(files.dumps(dict(made))).hexdigest()[:8]
-    folder = out or Path("runs") / f"{data}-{hashed}"
+def _decided(folder: Path) -> str | None:
+    """The precision of a contest that is there already: it was decided once."""
+    path = folder / "plan.json"
+    if not path.exists():
+        return None
+    return str(files.unseal(files.read(path), shown(path)).get("precision", "auto"))
+
+
+def _settle(folder: Path, made: Mapping[str, Any]) -> None:
+    """Make the contest's folder with its plan in it; the same plan goes on in the same folder."""
     path, sealed = folder / "plan.json", files.seal(dict(made))
     if path.exists():
         there = files.read(path)
@@ -188,14 +205,13 @@ def _folder(out: Path | None, data: str, made: Mapping[str, Any]) -> Path:
             raise InputError(
                 "holds a contest with another plan", file=shown(folder), do="another folder: --out"
             )
-        return folder
+        return
     if os.path.lexists(folder) and not (folder.is_dir() and _unmade(folder)):
         raise InputError("holds something else", file=shown(folder), do="another folder: --out")
     for made_folder in (folder, folder / "cells"):
         with suppress(FileExistsError):  # another process holds the same contest
             files.make_folder(made_folder)
     files.replace(path, sealed)
-    return folder
 
 
 def _unmade(folder: Path) -> bool:
@@ -235,6 +251,8 @@ def _cells(
                 error.what, number=error.code - 128, do="the same command again goes on"
             ) from None
         except NetwrightError as error:
+            if isinstance(error, MachineError) and not isinstance(error, OutOfMemoryError):
+                raise  # no candidate's fault; the same command goes on when the machine can
             cell = Cell(
                 id=where.name,
                 seed=recipe.seed,
@@ -339,10 +357,9 @@ def _axis(name: str) -> Axis:
 def _machine(device: torch.device) -> str:
     what = record(device)
     card = f", {what['card']}" if what["card"] else ""
-    return (
-        f"{platform.machine()} {what['capability']}, {what['threads']} threads{card}, "
-        f"torch {what['torch']}"
-    )
+    threads = f"{what['threads']} thread{'s' if what['threads'] > 1 else ''}"
+    system = f"{platform.machine()} {what['capability']}"
+    return f"{system}, {threads}{card}, torch {what['torch']}"
 
 
 def _code(verdict: Verdict, ended: Mapping[str, Sequence[Ended]]) -> int:

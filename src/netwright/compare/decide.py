@@ -251,12 +251,16 @@ def _undecided(rows: Sequence[Row], pairs: Sequence[Pair], contest: Contest) -> 
     """No two networks told apart, and another may be better than the chosen one by over 5 %."""
     values = {row.name: row.estimate.value for row in rows if row.estimate}
     among = [p for p in pairs if p.a in values and p.b in values]
-    if not among or any(p.told_apart for p in among):
+    if not among:
+        return False
+    if contest.seeds == 1:
+        return True
+    if any(p.told_apart for p in among):
         return False
     chosen = next((row.name for row in rows if row.chosen), None)
     best = max(abs(v) for v in values.values())
     gains = [_most_gained(p, chosen, contest.higher) for p in among if chosen in (p.a, p.b)]
-    return contest.seeds == 1 or any(gain > MATERIAL * best for gain in gains)
+    return any(gain > MATERIAL * best for gain in gains)
 
 
 def _most_gained(pair: Pair, chosen: str | None, higher: bool) -> float:

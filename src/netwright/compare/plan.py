@@ -52,6 +52,13 @@ class Wanted:
     file: Path | None = None
     """Recipe fields of every candidate."""
     precision: str = "auto"
+    """What the contest's probe said, for recipes that leave it open."""
+
+    def decided(self, recipe: Recipe) -> Recipe:
+        """The recipe with the contest's precision, where it names none."""
+        if recipe.precision != "auto":
+            return recipe
+        return recipe.model_copy(update={"precision": self.precision})
 
 
 def plan_candidates(text: str | None, wanted: Wanted, task: Task) -> tuple[Planned, ...]:
@@ -100,14 +107,15 @@ def _planned(
         roles = dict.fromkeys(open_roles, roles["net"])
     fixed = {n: r.fixed for n, r in task.roles().items() if r.fixed is not None}
     recipes = tuple(
-        resolve(
-            wanted.task,
-            wanted.data,
-            roles | fixed,
-            budget=wanted.budget,
-            seed=seed,
-            file=Path(file) if file else wanted.file,
-            over={"precision": wanted.precision},
+        wanted.decided(
+            resolve(
+                wanted.task,
+                wanted.data,
+                roles | fixed,
+                budget=wanted.budget,
+                seed=seed,
+                file=Path(file) if file else wanted.file,
+            )
         )
         for seed in range(wanted.seeds)
     )
@@ -121,6 +129,11 @@ def _planned(
         refusal = structure.refuses(wanted_role.signature, structure_config(mine))
         if refusal is not None:
             return Planned(title, family, roles, refusal=refusal.reason)
+    if recipes[0].data != wanted.data:
+        raise InputError(
+            f"the recipe of {title} asks for other data than the contest's",
+            do="put `data:` into the recipe of --recipe, which all candidates share",
+        )
     return Planned(title, family, roles, recipes)
 
 

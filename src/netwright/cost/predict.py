@@ -32,7 +32,7 @@ def predict_cost(recipe: Recipe, options: Options) -> Prediction:
         live.recipe = recipe.model_copy(update={"precision": decide_precision(live, clocks)})
         counted = round_cost(live, setting)
         seconds = seconds_per_round(live, clocks)
-        samples = recipe.batch * live.draws_per_round()
+        samples = recipe.batch_size * live.draws_per_round()
         ledger = Ledger(recipe.budget, live.steps_per_epoch(), samples, counted.flops)
         ledger.begin(seconds)
         values: dict[str, object] = {
@@ -54,7 +54,7 @@ def _memory(live: Live, setting: Setting, device: torch.device) -> dict[str, obj
     """Bytes that training would hold, and whether the machine has them."""
     task, recipe = setting.task, setting.recipe
     held = [training_bytes(live.nets[n], SLOTS[recipe.roles[n].optimizer]) for n in live.trained]
-    order = task.order(live.part, recipe.batch, stream(recipe.seed, "order", 0))
+    order = task.order(live.part, recipe.batch_size, stream(recipe.seed, "order", 0))
     batch = task.batch(live.part, Draw(order[0].to(device)), stream(0, "count"), train=True)
     shadow = {k: v.to("meta") for k, v in batch.items()}
     nets = {n: on_meta(net) for n, net in live.nets.items()}
@@ -88,11 +88,12 @@ def _latency(live: Live, device: torch.device) -> dict[str, object]:
         inputs = meta_inputs(live.nets[name].signature, 1)
         examples[name] = {k: torch.zeros_like(v, device=device) for k, v in inputs.items()}
 
-    def answer() -> None:
-        for name, inputs in examples.items():
-            live.nets[name](**inputs)
+    with live.judged() as nets, torch.inference_mode():
 
-    with live.judged(), torch.inference_mode():
+        def answer() -> None:
+            for name, inputs in examples.items():
+                nets[name](**inputs)
+
         took = latency(answer, warmup=20, repeats=100, wait=waiter(device))
     return {"latency_p50": took.p50, "latency_p90": took.p90, "latency_p99": took.p99}
 

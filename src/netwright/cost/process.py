@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -20,13 +21,23 @@ from netwright.train.work import load
 
 BATCH = 256
 """Samples of one call when throughput is measured."""
+METERED = 1.0
+"""Seconds of answers under the meter; counters move slowly."""
 LIMIT = 120.0
 """Seconds after which a measurement is given up."""
 
 
 def measure_run(folder: Path, *, device: DeviceName, threads: int) -> dict[str, Any]:
     """Latency, throughput, peak memory and energy of a finished run's networks."""
-    words = [sys.executable, "-m", "netwright.cost.process", str(folder), device, str(threads)]
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "netwright.cost.process",
+        str(folder),
+        device,
+        str(threads),
+    ]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, words we chose
             words, capture_output=True, check=True, timeout=LIMIT, text=True
@@ -63,9 +74,16 @@ def measure_here(folder: Path, device: DeviceName, threads: int) -> dict[str, An
         took = latency(call(1), warmup=20, repeats=200, wait=wait)
         many = throughput(call(BATCH), BATCH, warmup=2, repeats=5, wait=wait)
         meter = nvml() if where.type == "cuda" else rapl()
-        hundred = call(BATCH)
-        used = energy(hundred, meter)
-    joules = used.joules / BATCH if isinstance(used, Joules) else None
+        answer = call(BATCH)
+        times = max(1, math.ceil(METERED * many.per_second / BATCH))
+
+        def metered() -> None:
+            for _ in range(times):
+                answer()
+            wait()
+
+        used = energy(metered, meter)
+    joules = used.joules / (BATCH * times) if isinstance(used, Joules) else None
     return {
         "latency": took.p50,
         "latency_p90": took.p90,

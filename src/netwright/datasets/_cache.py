@@ -299,11 +299,12 @@ def save(folder: Path, name: str, store: Store) -> Store:
         with suppress(FileExistsError):
             files.make_folder(folder)
         if shutil.disk_usage(folder).free < store.pixels.numel() + SPARE:
-            return replace(store, note=f"the pictures are not cached: the disk of {folder} is full")
+            return replace(store, note="the pictures are not cached: the disk is full")
         files.replace(folder / f"{name}.bin", store.pixels.numpy().data)
         files.replace(folder / f"{name}.json", files.seal(text))
     except (OSError, MachineError) as error:
-        return replace(store, note=f"the pictures are not cached: {error}")
+        why = getattr(error, "why", "") or getattr(error, "strerror", "") or "it cannot be written"
+        return replace(store, note=f"the pictures are not cached: {why}")
     return load(folder, name) or store
 
 

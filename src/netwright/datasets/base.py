@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -34,6 +34,15 @@ class Tensors:
     def to(self, device: torch.device) -> "Tensors":
         """The same part on `device`."""
         return Tensors({name: column.to(device) for name, column in self.columns.items()})
+
+
+@runtime_checkable
+class Resident(Part, Protocol):
+    """A part that can lie on a device as a whole."""
+
+    def to(self, device: torch.device) -> Part:
+        """The same part on `device`."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,11 @@ class Budget(Frozen):
                 )
             name, size = UNITS[unit]
             limits[name] = _number(number, text) * size
+        for name in WHOLE:
+            if limits.get(name, 1) < 1:
+                raise InputError(
+                    f"the budget '{shown(text)}' grants no whole {name[:-1]}", do=EXAMPLES
+                )
         return cls.model_validate({k: int(v) if k in WHOLE else v for k, v in limits.items()})
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netwright.files import number
 from netwright.metrics.base import Figure
 from netwright.train.live import Live
 from netwright.train.setting import Setting
@@ -56,7 +57,7 @@ def figures_of(document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> di
     }
 
 
-def in_words(name: str, value: float, unit: str) -> str:
+def in_words(name: str, value: float | str, unit: str) -> str:
     """`accuracy 97.2 %`, `log loss 0.113 nats`."""
-    title = name.replace("_", " ")
+    title, value = name.replace("_", " "), number(value)
     return f"{title} {100 * value:.1f} %" if unit == "%" else f"{title} {value:.4g} {unit}".strip()

@@ -152,7 +152,7 @@ class Live:
             for n in self.trained
             if recipe.roles[n].average is not None
         }
-        self.carry = task.carry(self.nets, recipe.batch)
+        self.carry = task.carry(self.nets, recipe.batch_size)
         self.counters = Counters()
         self.tallies = {t.name: Tally() for t in task.turns()}
         self._order: tuple[int, Any] = (-1, ())
@@ -167,15 +167,10 @@ class Live:
         while True:
             if self._order[0] != c.epoch:
                 keyed = stream(recipe.seed, "order", c.epoch)
-                self._order = (c.epoch, self.task.order(self.part, recipe.batch, keyed))
+                self._order = (c.epoch, self.task.order(self.part, recipe.batch_size, keyed))
             if c.position < len(self._order[1]):
                 break
-            if not len(self._order[1]):
-                raise InputError(
-                    f"a batch of {recipe.batch} is larger than the training part",
-                    why=f"which holds {len(self.part)} samples",
-                    do=f"batch: {max(1, len(self.part) // 4)} in a recipe",
-                )
+            self._need(len(self._order[1]))
             c.epoch, c.position = c.epoch + 1, 0
         index = self._order[1][c.position]
         draw = Draw(index.to(self.device), c.epoch, c.position)
@@ -183,11 +178,20 @@ class Live:
         c.samples += len(index)
         return draw
 
-    def steps_per_epoch(self) -> int:
-        """Rounds in which the order of the first epoch is drawn once."""
-        batches = len(
-            self.task.order(self.part, self.recipe.batch, stream(self.recipe.seed, "order", 0))
+    def _need(self, batches: int) -> None:
+        if batches:
+            return
+        size, samples = self.recipe.batch_size, len(self.part)
+        raise InputError(
+            f"a batch of {size} is larger than the training part of {samples} samples",
+            do=f"batch: {max(1, samples // 4)} in a recipe, or none",
         )
+
+    def steps_per_epoch(self) -> int:
+        """Rounds in which the first epoch is drawn once; InputError where it holds no batch."""
+        size = self.recipe.batch_size
+        batches = len(self.task.order(self.part, size, stream(self.recipe.seed, "order", 0)))
+        self._need(batches)
         return max(1, -(-batches // self.draws_per_round()))
 
     def draws_per_round(self) -> int:
@@ -232,9 +236,11 @@ class Live:
         """Take back what `capture` gave; DamagedError where it does not fit these networks."""
         rest = saved.trainer
         for name in self.trained:
-            _load(self.averages.get(name, self.nets[name]), _under(saved.weights, f"{name}/"), name)
+            load_weights(
+                self.averages.get(name, self.nets[name]), _under(saved.weights, f"{name}/"), name
+            )
             if name in self.averages:
-                _load(self.nets[name], _under(rest, f"live/{name}/"), name)
+                load_weights(self.nets[name], _under(rest, f"live/{name}/"), name)
             for number, optimizer in enumerate(self.optimizers[name]):
                 _restore(optimizer, _under(rest, f"optimizer/{name}/{number}/"), self.device)
         self.carry = {k: v.to(self.device) for k, v in _under(rest, "carry/").items()}
@@ -269,7 +275,8 @@ def _restore(optimizer: Optimizer, saved: Mapping[str, Tensor], device: torch.de
             optimizer.state[p][slot] = value.to(device, copy=True)
 
 
-def _load(net: nn.Module, saved: dict[str, Tensor], role: str) -> None:
+def load_weights(net: nn.Module, saved: dict[str, Tensor], role: str) -> None:
+    """Load a role's weights; DamagedError where they do not fit its network."""
     try:
         net.load_state_dict(saved)
     except RuntimeError as error:

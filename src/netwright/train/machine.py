@@ -15,11 +15,21 @@ import numpy as np
 import torch
 
 import netwright
-from netwright.errors import InputError, MachineError
+from netwright.errors import InputError, MachineError, OutOfMemoryError
 from netwright.specs import Frozen
 
 DeviceName = Literal["auto", "cpu", "cuda"]
-EXACT = ("netwright", "torch", "numpy", "python", "capability", "threads", "device", "card")
+EXACT = (
+    "netwright",
+    "torch",
+    "numpy",
+    "python",
+    "capability",
+    "threads",
+    "device",
+    "card",
+    "compile",
+)
 """Keys of the record on which bit-equality depends."""
 
 
@@ -61,6 +71,7 @@ def prepared(options: Options) -> Iterator[torch.device]:
         raise InputError(f"cannot run on {options.threads} threads", do="--threads 1")
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    tf32, benchmark = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(options.threads or usable_threads())
@@ -68,13 +79,29 @@ def prepared(options: Options) -> Iterator[torch.device]:
     if options.deterministic:
         _deterministic(on=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = False
     try:
         yield device
     finally:
         torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = tf32, benchmark
         _deterministic(on=deterministic)
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+
+
+@contextmanager
+def memory_told() -> Iterator[None]:
+    """Say in one sentence that memory is short, whichever allocator found out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = str(error)
+        short = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not short and "allocate memory" not in said and "not enough memory" not in said:
+            raise
+        raise OutOfMemoryError(
+            "out of memory", do="a smaller batch, or a smaller preset"
+        ) from error
 
 
 def _deterministic(*, on: bool) -> None:
@@ -97,7 +124,7 @@ def keep_freed_memory() -> bool:
     return all(libc.mallopt(option, value) == 1 for option, value in settings)
 
 
-def record(device: torch.device) -> dict[str, Any]:
+def record(device: torch.device, options: Options | None = None) -> dict[str, Any]:
     """What bit-equality depends on; no host name, no path."""
     return {
         "netwright": netwright.__version__,
@@ -107,6 +134,7 @@ def record(device: torch.device) -> dict[str, Any]:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "device": device.type,
+        "compile": bool(options and options.compile),
         "card": torch.cuda.get_device_name(device) if device.type == "cuda" else "",
         "system": f"{platform.system()} {platform.machine()}",
         "cores": usable_threads(),

@@ -19,7 +19,9 @@ ENOUGH = 1.0
 def seconds_per_round(live: Live, clocks: Clocks) -> float:
     """The median of a few rounds; everything that moved is put back."""
     before = live.capture()
-    ledger = Ledger(Budget(steps=1000), live.steps_per_epoch(), live.recipe.batch, 0.0, [(0, 1000)])
+    ledger = Ledger(
+        Budget(steps=1000), live.steps_per_epoch(), live.recipe.batch_size, 0.0, [(0, 1000)]
+    )
     taken: list[float] = []
     begun = clocks.now()
     with outer_states_kept():

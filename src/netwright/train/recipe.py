@@ -18,6 +18,8 @@ from netwright.train.budget import Budget
 from netwright.train.plain_yaml import parse_yaml, read_yaml
 from netwright.train.schedule import Shape
 
+BATCH = 64
+"""Samples of a batch where a recipe names none."""
 PRESETS = ("small", "tiny", "base", "classic")
 """Presets in the order in which a family without a named one is tried."""
 
@@ -67,12 +69,24 @@ class Recipe(Frozen):
     task: Named
     data: Named
     roles: dict[str, RoleRecipe]
-    batch: int = Field(64, ge=1)
+    batch: int | None = Field(None, ge=1)
+    """Samples of one batch; None: 64, or a quarter of a smaller training part."""
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are summed for one move."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     budget: Budget
     seed: int = Field(0, ge=0, lt=2**32)
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of one batch, once the data is known."""
+        return self.batch or BATCH
+
+    def sized(self, samples: int) -> "Recipe":
+        """The same recipe with a batch that fits `samples`, where it names none."""
+        if self.batch is not None:
+            return self
+        return self.model_copy(update={"batch": min(BATCH, max(1, samples // 4))})
 
 
 T = TypeVar("T", bound=Frozen)

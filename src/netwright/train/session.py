@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netwright.errors import DamagedError, DivergedError, StoppedError
-from netwright.files import JSON
+from netwright.files import JSON, number
 from netwright.train.budget import Clocks, Ledger
 from netwright.train.judge import in_words, judge, plain
 from netwright.train.live import Captured, Live
@@ -65,7 +65,7 @@ class Session:
             while not self.ledger.over(self.step, self.clocks["training"]):
                 with self.clocks.running("training"):
                     next(loop)
-                    if self.step % SYNCHRONISED == 0:
+                    if self.step % SYNCHRONISED == 0 or self._due(LINES):
                         synchronise(self.live.device)
                 self.ledger.tick(self.step, self.clocks["training"])
                 self._after_round()
@@ -175,6 +175,8 @@ class Session:
             self.ledger.corrected = int(state["corrected"])
             self.clocks.spent = {str(k): float(v) for k, v in state["spent"].items()}
             self.best, self.last = dict(state["best"]), dict(state["last"])
+            if self.best:
+                self.best["value"] = number(self.best["value"])
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedError(
                 "does not say how far the training was", file="state.json"

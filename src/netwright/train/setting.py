@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from netwright import registry
-from netwright.datasets.base import Data, Tensors
+from netwright.datasets.base import Data, Resident
 from netwright.models.base import Network, meta_inputs
 from netwright.nn.flops import Counter, forward_flops, on_meta
 from netwright.specs import Batch, Frozen, Schema
@@ -47,8 +47,10 @@ def open_setting(recipe: Recipe, device: torch.device, data: Data | None = None)
     """Open the data, unless it is given, bind the task, and lay resident parts on the device."""
     data = data or open_data(recipe.data)
     task = bind_task(recipe.task, data.schema)
-    parts = {n: p.to(device) if isinstance(p, Tensors) else p for n, p in data.parts.items()}
-    return Setting(recipe, replace(data, parts=parts), task, device)
+    if device.type != "cpu":
+        parts = {n: p.to(device) if isinstance(p, Resident) else p for n, p in data.parts.items()}
+        data = replace(data, parts=parts)
+    return Setting(recipe.sized(len(data.parts["train"])), data, task, device)
 
 
 def start_live(
@@ -93,7 +95,7 @@ class RoundCost:
 def round_cost(live: Live, setting: Setting) -> RoundCost:
     """Count what one round of training computes, without computing it."""
     task, recipe = setting.task, setting.recipe
-    order = task.order(live.part, recipe.batch, stream(recipe.seed, "order", 0))
+    order = task.order(live.part, recipe.batch_size, stream(recipe.seed, "order", 0))
     if not len(order):
         return RoundCost(0.0, {}, ())
     batch = task.batch(live.part, Draw(order[0].to(setting.device)), stream(0, "count"), train=True)

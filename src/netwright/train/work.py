@@ -19,8 +19,8 @@ from netwright.tasks.base import Answer, Nets, Task
 from netwright.train.budget import Clocks, Ledger
 from netwright.train.checkpoint import Loaded
 from netwright.train.judge import figures_of, judge, plain, rows
-from netwright.train.live import Captured, Live, build_networks
-from netwright.train.machine import Options, differences, prepared, record
+from netwright.train.live import Captured, Live, build_networks, load_weights
+from netwright.train.machine import Options, differences, memory_told, prepared, record
 from netwright.train.probe import decide_precision, seconds_per_round
 from netwright.train.progress import Progress
 from netwright.train.recipe import Recipe, need_roles, validated
@@ -54,17 +54,21 @@ def begin(
             setting = open_setting(recipe, device, data)
         need_roles(recipe, [n for n, r in setting.task.roles().items() if r.given is None])
         live = start_live(setting, options)
-        precise = recipe.model_copy(update={"precision": decide_precision(live, clocks)})
+        live.steps_per_epoch()  # a batch that does not fit is told before a folder is made
+        precision = _decided(folder) or decide_precision(live, clocks)
+        precise = setting.recipe.model_copy(update={"precision": precision})
         live.recipe = precise
         setting = Setting(precise, setting.data, setting.task, device)
         spec = {"recipe": precise.model_dump(mode="json")}
         there = continues(folder, spec)
         if there and complete(view := RunView.open(folder)):
             return view
+        if there:
+            _say_how_exact(view, record(device, options), progress)
         opened = (
             Run.own(folder)
             if there
-            else Run.create(folder, spec, seed=recipe.seed, determinism=record(device))
+            else Run.create(folder, spec, seed=recipe.seed, determinism=record(device, options))
         )
         with opened as run:
             return _go(run, setting, live, clocks, options, progress, stop)
@@ -81,12 +85,25 @@ def resume(folder: Path, options: Options, progress: Progress) -> RunView:
         if options.threads is None and isinstance(old, dict) and old.get("threads"):
             options = options.model_copy(update={"threads": int(old["threads"])})
         with prepared(options) as device, listening() as stop:
-            changed = differences(old, record(device)) if isinstance(old, dict) else []
-            progress.say("exact" if not changed else f"not exact: {'; '.join(changed)}")
+            _say_how_exact(run.view, record(device, options), progress)
             with clocks.running("data"):
                 setting = open_setting(recipe, device)
             live = start_live(setting, options)
             return _go(run, setting, live, clocks, options, progress, stop)
+
+
+def _decided(folder: Path) -> str | None:
+    """The precision of a run that is there already: it was decided once."""
+    if not (folder / "run.json").exists():
+        return None
+    return recipe_of(RunView.open(folder)).precision
+
+
+def _say_how_exact(view: RunView, now: Mapping[str, Any], progress: Progress) -> None:
+    """Whether what follows will be bit-equal to an uncut run, in one line."""
+    old = view.determinism
+    changed = differences(old, now) if isinstance(old, dict) else []
+    progress.say("exact" if not changed else f"not exact: {'; '.join(changed)}")
 
 
 def _go(
@@ -104,7 +121,7 @@ def _go(
     ledger = Ledger(
         live.recipe.budget,
         live.steps_per_epoch(),
-        live.recipe.batch * live.draws_per_round(),
+        live.recipe.batch_size * live.draws_per_round(),
         counted.flops,
     )
     session = Session(run, setting, live, ledger, clocks, progress, options.save_every)
@@ -114,7 +131,8 @@ def _go(
             ledger.begin(seconds_per_round(live, clocks) if timed else 0.0)
         run.event("start", {"horizon": ledger.horizon})
     try:
-        session.train(stop)
+        with memory_told():
+            session.train(stop)
         run.cost(costs(live, counted.flops, counted.uncounted, session))
         _show_exhibits(run, setting, live)
         session.finish()
@@ -217,7 +235,8 @@ def evaluate(
             raise InputError("the data is not what this run was trained on", file=shown(folder))
         live = Live(setting.task, setting.data.parts["train"], recipe, device, _built(setting))
         live.restore(Captured(saved.weights, saved.trainer, saved.state))
-        figures = judge(live, setting, "test")
+        with memory_told():
+            figures = judge(live, setting, "test")
         run.result(plain(figures), rows(figures))
         return view, figures
 
@@ -241,8 +260,7 @@ class Applied:
     def predict(self, inputs: Sequence[Path]) -> Iterator[Answer]:
         """An answer for every file; folders are walked."""
         read = registry.load("datasets", self.data).read(self.schema, inputs)
-        with torch.inference_mode():
-            yield from self.task.apply(self.nets, read, stream(self.seed, "apply"))
+        yield from self.task.apply(self.nets, read, stream(self.seed, "apply"))
 
 
 def load(folder: Path, device: torch.device) -> Applied:
@@ -258,6 +276,6 @@ def load(folder: Path, device: torch.device) -> Applied:
         mine = {
             k.partition("/")[2]: v for k, v in saved.weights.items() if k.startswith(f"{name}/")
         }
-        net.load_state_dict(mine)
+        load_weights(net, mine, name)
         net.eval().requires_grad_(requires_grad=False).to(device)
     return Applied(nets, task, schema, recipe.data.name, device, recipe.seed)
