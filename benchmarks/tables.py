@@ -161,12 +161,13 @@ def simulated() -> str:
     if found is None:
         return "not measured"
     lines = [
-        "| units | seed effect | interval covers | difference covers | A/A ties |",
-        "| --- | --- | --- | --- | --- |",
+        "| units | seed effect | nets | interval | difference | A/A ties | naive ties |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {s['units']:,} | {s['seed_effect']} | {percent(s['interval_coverage'])} | "
-        f"{percent(s['difference_coverage'])} | {percent(s['ties'])} |"
+        f"| {s['units']:,} | {s['seed_effect']} | {s['seeds_agree']} | "
+        f"{percent(s['components']['interval'])} | {percent(s['components']['difference'])} | "
+        f"{percent(s['components']['ties'])} | {percent(s['naive']['ties'])} |"
         for s in found["settings"]
     ]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ chance is mostly in the single answer. `outside` names what missed its limits.
 import argparse
 import itertools
 import json
+import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,10 @@ def main() -> int:
         settings.append({**named, **found, "outside": misses(found["components"])})
         print(json.dumps(settings[-1]), file=sys.stderr, flush=True)
     document = {
+        "command": " ".join(["python benchmarks/verdicts.py", *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "seed": 0,
         "contests": options.contests,
         "accuracy": ACCURACY,
         "effect": EFFECT,

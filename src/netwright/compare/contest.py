@@ -157,7 +157,7 @@ def hold(
     judged = [e.figure for many in ended.values() for e in many] + [f.figure for f in floors]
     figure = next((f for f in judged if f), None)
     names = None if candidates is None else ",".join(p.name for p in planned)
-    command = _command(target, names, data, recipe, budget, seeds, axis)
+    command = planning.command(target, names, data, recipe, budget, seeds, axis)
     contest = Contest(
         task=task_name,
         data=named.name,
@@ -236,40 +236,55 @@ def _cells(
         for recipe in p.recipes[seed : seed + 1]
     ]
     ended: dict[str, list[Ended]] = {p.name: [] for p in planned}
-    busy: list[str] = []
-    for number, (candidate, recipe) in enumerate(jobs, 1):
-        where = folder / "cells" / cell_id(recipe, fingerprint)
-        progress.title = f"[{number}/{len(jobs)}] {candidate.name} seed {recipe.seed}"
-        progress.restart()
-        try:
-            found = _cell(where, recipe, setting, options, progress)
-        except BusyError:
-            busy.append(where.name)
-            continue
-        except StoppedError as error:
-            raise StoppedError(
-                error.what, number=error.code - 128, do="the same command again goes on"
-            ) from None
-        except NetwrightError as error:
-            if isinstance(error, MachineError) and not isinstance(error, OutOfMemoryError):
-                raise  # no candidate's fault; the same command goes on when the machine can
-            cell = Cell(
-                id=where.name,
-                seed=recipe.seed,
-                folder=f"cells/{where.name}",
-                status="failed",
-                reason=error.sentence,
-            )
-            progress.say(f"netwright: {candidate.name} seed {recipe.seed} failed: {error}")
-            found = Ended(cell, code=error.code)
-        ended[candidate.name].append(found)
-    if busy:
-        raise BusyError(
-            f"another process is training {len(busy)} cells of this contest",
-            do="the same command again when it is done",
-        )
+    busy = list(enumerate(jobs, 1))
+    for last in (False, True):  # what another process holds may be done the second time
+        waiting, busy = busy, []
+        for number, (candidate, recipe) in waiting:
+            where = folder / "cells" / cell_id(recipe, fingerprint)
+            progress.title = f"[{number}/{len(jobs)}] {candidate.name} seed {recipe.seed}"
+            progress.restart()
+            try:
+                found = _ended(where, candidate, recipe, setting, options, progress)
+            except BusyError:
+                if last:
+                    raise
+                busy.append((number, (candidate, recipe)))
+                continue
+            ended[candidate.name].append(found)
+    for many in ended.values():
+        many.sort(key=lambda e: e.cell.seed)
     _measure(planned, ended, folder, options, progress)
     return ended
+
+
+def _ended(
+    where: Path,
+    candidate: Planned,
+    recipe: Recipe,
+    setting: Setting,
+    options: Options,
+    progress: Progress,
+) -> Ended:
+    """A cell that is done, or one that failed, with its reason."""
+    try:
+        return _cell(where, recipe, setting, options, progress)
+    except StoppedError as error:
+        again = "the same command again goes on"
+        raise StoppedError(error.what, number=error.code - 128, do=again) from None
+    except BusyError:
+        raise
+    except NetwrightError as error:
+        if isinstance(error, MachineError) and not isinstance(error, OutOfMemoryError):
+            raise  # no candidate's fault; the same command goes on when the machine can
+        progress.say(f"netwright: {candidate.name} seed {recipe.seed} failed: {error}")
+        cell = Cell(
+            id=where.name,
+            seed=recipe.seed,
+            folder=f"cells/{where.name}",
+            status="failed",
+            reason=error.sentence,
+        )
+        return Ended(cell, code=error.code)
 
 
 def _cell(
@@ -374,26 +389,3 @@ def _best(verdict: Verdict, folder: Path) -> Path | None:
     rows.sort(key=lambda r: not r.chosen)
     cells = [c for r in rows for c in r.cells if c.status == "done"]
     return folder / cells[0].folder if cells else None
-
-
-def _command(
-    target: str,
-    candidates: str | None,
-    data: object,
-    recipe: Path | None,
-    budget: str,
-    seeds: int,
-    axis: str,
-) -> str:
-    """The command that makes this contest again; paths by their last part."""
-    words = ["netwright compare", target]
-    if data is not None:
-        words.append(f"--data {Path(str(data)).name}")
-    if candidates is not None:
-        words.append(f"--candidates {candidates}")
-    if recipe is not None:
-        words.append(f"--recipe {recipe.name}")
-    words.append(f"--budget {budget} --seeds {seeds}")
-    if axis != "forward_flops":
-        words.append(f"--cost {axis}")
-    return " ".join(words)

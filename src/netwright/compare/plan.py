@@ -5,6 +5,7 @@ fingerprint, so that a changed recipe is another cell and an old score is never 
 """
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,3 +170,22 @@ def document(
             for p in planned
         ],
     }
+
+
+def command(
+    target: str,
+    candidates: str | None,
+    data: object,
+    recipe: Path | None,
+    budget: str,
+    seeds: int,
+    axis: str,
+) -> str:
+    """The command that makes a contest again; files by their last part, for no path leaves."""
+    words = ["netwright", "compare", target]
+    words += ["--data", Path(str(data)).name] if data is not None else []
+    words += ["--candidates", candidates] if candidates is not None else []
+    words += ["--recipe", recipe.name] if recipe is not None else []
+    words += ["--budget", budget, "--seeds", str(seeds)]
+    words += ["--cost", axis] if axis != "forward_flops" else []
+    return shlex.join(words)
