@@ -4,12 +4,11 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-import netwright.report
 from netwright.errors import MachineError
 from netwright.report import render
 from reports import Page
 
-TEMPLATES = sorted((Path(netwright.report.__file__).parent / "templates").iterdir())
+TEMPLATES = sorted((Path(render.__file__).parent / "templates").iterdir())
 
 
 def test_autoescape_is_on_and_no_template_goes_around_it():
