@@ -237,7 +237,7 @@ def _cells(
     ]
     ended: dict[str, list[Ended]] = {p.name: [] for p in planned}
     busy = list(enumerate(jobs, 1))
-    for last in (False, True):  # what another process holds may be done the second time
+    for _ in range(2):  # what another process holds may be done the second time
         waiting, busy = busy, []
         for number, (candidate, recipe) in waiting:
             where = folder / "cells" / cell_id(recipe, fingerprint)
@@ -246,11 +246,14 @@ def _cells(
             try:
                 found = _ended(where, candidate, recipe, setting, options, progress)
             except BusyError:
-                if last:
-                    raise
                 busy.append((number, (candidate, recipe)))
                 continue
             ended[candidate.name].append(found)
+    if busy:
+        raise BusyError(
+            f"another process is training {len(busy)} cells of this contest",
+            do="the same command again when it is done",
+        )
     for many in ended.values():
         many.sort(key=lambda e: e.cell.seed)
     _measure(planned, ended, folder, options, progress)
