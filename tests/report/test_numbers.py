@@ -28,10 +28,8 @@ def test_a_cost_has_three_digits_and_its_unit(axis, x, said):
 
 
 @few
-@given(st.floats(1e-3, 1e17), st.floats(0, 1), st.floats(0, 0.3), st.floats(0, 0.3))
-def test_the_terminal_and_the_page_say_the_same_numbers(x, value, below, above):
-    assert numbers.amount(x) == compared.amount(x)
-    assert numbers.duration(x) == compared.duration(x)
+@given(st.floats(0, 1), st.floats(0, 0.3), st.floats(0, 0.3))
+def test_the_terminal_and_the_page_say_the_same_scores(value, below, above):
     of = Interval(
         value=value,
         low=value - below,

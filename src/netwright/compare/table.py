@@ -8,9 +8,10 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from netwright.compare.numbers import AXIS, cost, duration, score
+from netwright.compare.numbers import AXIS, score
 from netwright.compare.verdict import Axis, FloorRow, Row, Verdict
 from netwright.compare.words import seeds_of, short_names
+from netwright.metrics.numbers import cost, duration
 
 WIDTH = 80
 NAME = 28

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from netwright.compare.numbers import AXIS, cost, decimals, duration
+from netwright.compare.numbers import AXIS
 from netwright.compare.verdict import FloorRow, Pair, Row, Verdict
+from netwright.metrics.numbers import cost, decimals, duration
 
 
 @dataclass(frozen=True)
