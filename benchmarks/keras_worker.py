@@ -23,7 +23,7 @@ tf.config.threading.set_inter_op_parallelism_threads(THREADS)
 if RUNG == "tuned-bf16":
     keras.config.set_dtype_policy("mixed_bfloat16")
 
-N = 12288
+N = int(sys.argv[3])
 rng = np.random.default_rng(0)
 images = rng.integers(0, 256, (N, 28, 28, 1), dtype=np.uint8)
 labels = rng.integers(0, 10, N)

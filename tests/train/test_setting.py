@@ -18,8 +18,8 @@ from netwright.train.recipe import Named, Recipe, resolve
 from netwright.train.setting import (
     Setting,
     bind_task,
-    channels_last,
     forward_cost,
+    lay,
     open_data,
     open_setting,
     round_cost,
@@ -165,11 +165,15 @@ def test_networks_begin_prepared_and_the_outer_random_state_stays() -> None:
 
 
 def test_pictures_lie_channels_last_as_asked_or_where_there_are_convolutions() -> None:
-    grid, flat = nn.Sequential(nn.Conv2d(1, 2, 3)), nn.Sequential(nn.Linear(2, 2))
-    assert channels_last(Options(), grid)
-    assert not channels_last(Options(), flat)
-    assert not channels_last(Options(channels_last=False), grid)
-    assert channels_last(Options(channels_last=True), flat)
+    def laid(options: Options) -> bool:
+        net = nn.Sequential(nn.Conv2d(2, 2, 3), nn.Linear(2, 2))
+        lay(net, options)
+        return net[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+    assert laid(Options())
+    assert not laid(Options(channels_last=False))
+    assert laid(Options(channels_last=True))
+    lay(nn.Linear(2, 2), Options())
 
 
 def test_a_recipe_that_names_no_batch_takes_one_that_fits() -> None:

@@ -40,7 +40,7 @@ class Options(Frozen):
     threads: int | None = None
     """None: as many as the process may use."""
     channels_last: bool | None = None
-    """None: where the network has convolutions and the device gains by it."""
+    """None: where the network has convolutions."""
     compile: bool = False
     """torch.compile the networks: seconds to start, worth it for long inference."""
     deterministic: bool = True

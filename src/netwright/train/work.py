@@ -12,7 +12,6 @@ from netwright import registry
 from netwright.datasets.base import Data
 from netwright.errors import DamagedError, InputError, shown
 from netwright.metrics.base import Figure
-from netwright.models.base import Network
 from netwright.nn.flops import parameters
 from netwright.specs import Schema
 from netwright.tasks.base import Answer, Nets, Task
@@ -30,6 +29,7 @@ from netwright.train.setting import (
     Setting,
     bind_task,
     forward_cost,
+    lay,
     open_setting,
     round_cost,
     start_live,
@@ -233,16 +233,15 @@ def evaluate(
         found = view.data()["fingerprint"]
         if setting.data.fingerprint != found:
             raise InputError("the data is not what this run was trained on", file=shown(folder))
-        live = Live(setting.task, setting.data.parts["train"], recipe, device, _built(setting))
+        nets = build_networks(setting.task, setting.recipe, {})
+        for net in nets.values():
+            lay(net, options)
+        live = Live(setting.task, setting.data.parts["train"], setting.recipe, device, nets)
         live.restore(Captured(saved.weights, saved.trainer, saved.state))
         with memory_told():
             figures = judge(live, setting, "test")
         run.result(plain(figures), rows(figures))
         return view, figures
-
-
-def _built(setting: Setting) -> dict[str, Network]:
-    return build_networks(setting.task, setting.recipe, {})
 
 
 @dataclass(frozen=True)
@@ -277,5 +276,5 @@ def load(folder: Path, device: torch.device) -> Applied:
             k.partition("/")[2]: v for k, v in saved.weights.items() if k.startswith(f"{name}/")
         }
         load_weights(net, mine, name)
-        net.eval().requires_grad_(requires_grad=False).to(device)
+        lay(net.eval().requires_grad_(requires_grad=False).to(device), Options())
     return Applied(nets, task, schema, recipe.data.name, device, recipe.seed)
