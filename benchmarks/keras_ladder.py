@@ -46,7 +46,7 @@ def main() -> None:
         for rung, samples in rungs.items()
     ]
     ratios, rates = {}, {}
-    trained = interleaved([*ours, *theirs], {"kind": "training", "pin": True}, given.rounds)
+    trained = interleaved([*ours, *theirs], {"kind": "training", "pin": True}, given.rounds, warm=1)
     rate = {name: [trial["rate"] for trial in trials] for name, trials in trained.items()}
     rates["training"] = {k: statistics.median(v) for k, v in rate.items()}
     rates["busy"] = {k: statistics.median([x["busy"] for x in v]) for k, v in trained.items()}
@@ -54,7 +54,7 @@ def main() -> None:
         ratios[rung] = ratio(rate["default"], rate[rung])
     ratios["same-order"] = ratio(rate["same-order"], rate["tuned"])
     for kind in ("inference", "predict", "traced"):
-        found = interleaved([ours[0], theirs[1]], {"kind": kind}, given.rounds)
+        found = interleaved([ours[0], theirs[1]], {"kind": kind}, given.rounds, warm=1)
         rate = {name: [trial["rate"] for trial in trials] for name, trials in found.items()}
         rates[kind] = {k: statistics.median(v) for k, v in rate.items()}
         ratios[kind] = ratio(rate["default"], rate["tuned"])
