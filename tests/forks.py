@@ -145,6 +145,8 @@ def _answer(order: dict[str, Any]) -> object:
     if "words" in order:
         pid = os.fork()
         if pid == 0:
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a runner may have ignored them
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
             _child(order)
         return pid
     if "stopped" in order:
