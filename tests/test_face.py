@@ -91,3 +91,14 @@ def test_a_missing_file_is_told_before_anything_is_loaded() -> None:
 def test_an_answer_without_a_class_is_told_by_its_values() -> None:
     assert face.in_words(Answer("a", {"text": "b\x1b", "n": 3})) == "text b\\x1b, n 3"
     assert face.in_words(Answer("a", {"class": "cat", "probability": 0.5})) == "cat  50.0 %"
+
+
+def test_a_contest_is_applied_by_its_chosen_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = face.compare(
+        "digits", candidates="mlp/tiny,mlp/small", budget="5steps", seeds=2, threads=1, quiet=True
+    )
+    assert face.applied_run(found.folder) == found.best_run
+    assert face.load(found.folder).data == "digits"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from netwright import registry
 from netwright.errors import InputError, shown
+from netwright.files import loads, read
 from netwright.results import Matrix, Prediction, RunResult
 from netwright.tasks.base import Answer
 from netwright.train import work
@@ -107,8 +108,20 @@ def _finished(view: RunView) -> RunResult:
 
 
 def load(folder: str | Path, *, device: DeviceName = "auto") -> work.Applied:
-    """A trained run, ready to be used; needs no data."""
-    return work.load(Path(folder), pick_device(device))
+    """A trained run, ready to be used, or the chosen one of a contest; needs no data."""
+    return work.load(applied_run(Path(folder)), pick_device(device))
+
+
+def applied_run(folder: Path) -> Path:
+    """A run as it is; of a contest's folder the first run of the chosen network."""
+    path = folder / "verdict.json"
+    if not path.exists():
+        return folder
+    rows = loads(read(path), shown(path)).get("candidates", [])
+    cells = [row["cells"][0]["folder"] for row in rows if row.get("chosen") and row.get("cells")]
+    if not cells:
+        raise InputError("no network was chosen in this contest", file=shown(folder))
+    return folder / cells[0]
 
 
 def predict(

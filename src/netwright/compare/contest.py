@@ -152,6 +152,10 @@ def hold(
         made = planning.document(wanted, planned, opened.fingerprint, axis, machine)
         _settle(folder, made)
         setting = open_setting(fitting[0].recipes[0], device, opened)
+        parts = {name: len(part) for name, part in opened.parts.items()}
+        sizes = ", ".join(f"{n:,} {name}" for name, n in parts.items())
+        count = sum(len(p.recipes) for p in planned)
+        progress.say(f"{named.name}: {sizes} samples; {count} trainings of {wanted.budget} each")
         ended = _cells(planned, folder, setting, options, progress)
         floors = floor_candidates(setting, folder / "floors", progress)
     judged = [e.figure for many in ended.values() for e in many] + [f.figure for f in floors]
@@ -167,11 +171,11 @@ def hold(
         higher=figure.higher if figure else True,
         budget=str(wanted.budget),
         seeds=seeds,
-        parts={name: len(part) for name, part in opened.parts.items()},
+        parts=parts,
         candidates=[_candidate(p, ended.get(p.name, ()), wanted) for p in planned],
         floors=floors,
         cost=cost,
-        machine=_machine(device),
+        machine=_machine(machine),
         command=command,
         notes=opened.notes,
     )
@@ -372,8 +376,7 @@ def _axis(name: str) -> Axis:
     return name
 
 
-def _machine(device: torch.device) -> str:
-    what = record(device)
+def _machine(what: Mapping[str, Any]) -> str:
     card = f", {what['card']}" if what["card"] else ""
     threads = f"{what['threads']} thread{'s' if what['threads'] > 1 else ''}"
     system = f"{platform.machine()} {what['capability']}"

@@ -274,4 +274,12 @@ def _best_instead(rows: Sequence[Row], contest: Contest) -> tuple[Row, ...]:
     fit = {r.name: r.estimate.value for r in rows if r.estimate and not r.failing}
     pick = max if contest.higher else min
     best = pick(fit, key=fit.__getitem__) if fit else None
-    return tuple(row.model_copy(update={"chosen": row.name == best}) for row in rows)
+    return tuple(
+        row.model_copy(
+            update={
+                "chosen": row.name == best,
+                "on_frontier": row.on_frontier or row.name == best,
+            }
+        )
+        for row in rows
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from netwright import files, registry
 from netwright.compare.decide import FloorCandidate
@@ -73,7 +74,8 @@ def fit(floor: Any, setting: Setting) -> Fitted:
         key_global(key(0, "floor"))
         draw = Draw(index.to(setting.device))
         batch = task.batch(part, draw, stream(0, "floor"), train=False)
-        with clocks.running("fit"):
+        # as many BLAS threads as we were given: more of them wait for each other
+        with threadpool_limits(torch.get_num_threads()), clocks.running("fit"):
             nets = floor.fit(batch, setting.data.schema, stream(0, "floor"))
         figures = dict(task.evaluate(nets, setting.data, "test"))
     return Fitted(floor.title, figures, clocks["fit"], note)

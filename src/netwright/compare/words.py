@@ -134,7 +134,7 @@ def _main(facts: Facts) -> tuple[str, list[str]]:
         return _one_seed(facts), [*take, *_beside_floors(facts, chosen, subject)]
     if facts.blank:
         take = [f"Until then take {name}, which measured best."]
-        return _undecided(facts), [*take, *_beside_floors(facts, chosen, "It")]
+        return _undecided(facts), take  # so little is known that a floor has nothing to add
     why, beside = _why(facts, chosen), _beside_floors(facts, chosen, "It")
     if any(not facts.pair(chosen, floor).told_apart for floor in facts.floors):
         return f"Among the networks choose {name}.", [*beside, *why]

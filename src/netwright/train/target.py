@@ -21,11 +21,12 @@ def find_target(target: str, data: str | Path | None = None) -> tuple[str, Named
     name = registry.spelled("tasks", target)
     if name not in tasks:
         names = (*tasks, *datasets)
+        files = Path(target).exists()
         raise InputError(
             f"no task or data set '{shown(target)}'",
             why=f"tasks are {', '.join(tasks)}; data sets are {', '.join(datasets)}",
             near=nearest(target, names),
-            do="netwright list",
+            do=f"a task and --data {shown(target)}" if files else "netwright list",
         )
     if data is None:
         return name, Named(name=registry.load("tasks", name).data)
