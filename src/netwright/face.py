@@ -121,7 +121,7 @@ def applied_run(folder: Path) -> Path:
     cells = [row["cells"][0]["folder"] for row in rows if row.get("chosen") and row.get("cells")]
     if not cells:
         raise InputError("no network was chosen in this contest", file=shown(folder))
-    return folder / cells[0]
+    return folder / str(cells[0])
 
 
 def predict(

@@ -7,7 +7,6 @@ its result verifies, and is trained by whoever holds its lock.
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from netwright import files
+from netwright.compare import circumstances
 from netwright.compare import plan as planning
 from netwright.compare.decide import Candidate, Contest, decide
 from netwright.compare.floors import floor_candidates
@@ -162,6 +162,7 @@ def hold(
     figure = next((f for f in judged if f), None)
     names = None if candidates is None else ",".join(p.name for p in planned)
     command = planning.command(target, names, data, recipe, budget, seeds, axis)
+    steps = {n: [int(e.cost["steps"]) for e in many if e.cost] for n, many in ended.items()}
     contest = Contest(
         task=task_name,
         data=named.name,
@@ -175,9 +176,9 @@ def hold(
         candidates=[_candidate(p, ended.get(p.name, ()), wanted) for p in planned],
         floors=floors,
         cost=cost,
-        machine=_machine(machine),
+        machine=circumstances.machine(machine),
         command=command,
-        notes=opened.notes,
+        notes=(*opened.notes, *circumstances.busy(steps)),
     )
     verdict = decide(contest)
     files.replace(folder / "verdict.json", verdict.text().encode())
@@ -374,13 +375,6 @@ def _axis(name: str) -> Axis:
     if name not in AXES:
         raise unknown("cost axis", name, AXES)
     return name
-
-
-def _machine(what: Mapping[str, Any]) -> str:
-    card = f", {what['card']}" if what["card"] else ""
-    threads = f"{what['threads']} thread{'s' if what['threads'] > 1 else ''}"
-    system = f"{platform.machine()} {what['capability']}"
-    return f"{system}, {threads}{card}, torch {what['torch']}"
 
 
 def _code(verdict: Verdict, ended: Mapping[str, Sequence[Ended]]) -> int:
