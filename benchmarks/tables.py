@@ -186,10 +186,10 @@ def filled(text: str) -> str:
         ("simulated", simulated()),
         ("demo", demo()),
     ):
-        start, end = f"<!-- {name} -->\n", f"\n<!-- end {name} -->"
+        start, end = f"<!-- {name} -->\n", f"<!-- end {name} -->"
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)
-        text = before + start + content + end + after
+        text = before + start + content + "\n" + end + after
     return text
 
 
