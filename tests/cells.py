@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from netwright import registry
-from netwright.models.base import Structure, StructureConfig, zeros
+from netwright.models.base import Structure, StructureConfig
+from netwright.nn.toys import zeros
 from netwright.specs import Classes, Form, Frames, Image, Signature, Tokens, Vector
 
 SIGNATURES = {

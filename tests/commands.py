@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ from netwright.train.run import RunView
 TINY = ("--structure", "mlp/tiny", "--budget", "8steps", "--threads", "1")
 MEASURED = {"latency": 1e-4, "memory": 1e6, "energy": None}
 """What a contest is told of every candidate where the measuring itself is not tried."""
+
+
+def measured(folders: Sequence[Path], **_: object) -> list[dict[str, Any]]:
+    """In the place of `measure_runs`."""
+    return [dict(MEASURED) for _ in folders]
 
 
 @dataclass(frozen=True)

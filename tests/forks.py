@@ -129,7 +129,7 @@ def serve() -> None:
     from netwright.report import card, page  # noqa: F401
 
     torch.use_deterministic_algorithms(mode=True)  # imports much, once
-    contest.measure_run = lambda *_, **__: dict(MEASURED)
+    contest.measure_runs = lambda folders, **_: [dict(MEASURED) for _ in folders]
     for line in sys.stdin:
         order = json.loads(line)
         answer = _answer(order)

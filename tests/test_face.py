@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import MEASURED, digit, trail
+from commands import digit, measured, trail
 from netwright import face
 from netwright.compare import contest
 from netwright.errors import InputError
@@ -15,7 +15,7 @@ from netwright.train.run import RunView
 @pytest.fixture(autouse=True)
 def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(contest, "measure_run", lambda *_, **__: dict(MEASURED))
+    monkeypatch.setattr(contest, "measure_runs", measured)
 
 
 def train(**options: object) -> face.RunResult:
@@ -90,7 +90,7 @@ def test_a_missing_file_is_told_before_anything_is_loaded() -> None:
 
 def test_an_answer_without_a_class_is_told_by_its_values() -> None:
     assert face.in_words(Answer("a", {"text": "b\x1b", "n": 3})) == "text b\\x1b, n 3"
-    assert face.in_words(Answer("a", {"class": "cat", "probability": 0.5})) == "cat  50.0 %"
+    assert face.in_words(Answer("a", {"class": "cat"}, words="cat  50.0 %")) == "cat  50.0 %"
 
 
 def test_a_contest_is_applied_by_its_chosen_network(

@@ -4,7 +4,7 @@ Every function takes names and paths and gives a result with `document()` for ma
 a terminal, `to_pandas()` and `_repr_html_()` for notebooks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from netwright.train import work
 from netwright.train.budget import Budget
 from netwright.train.machine import DeviceName, Options, pick_device
 from netwright.train.progress import Progress
+from netwright.train.quantise import Precision
 from netwright.train.recipe import resolve
 from netwright.train.run import RunView, free_name
 from netwright.train.target import find_target, role_candidates
@@ -33,6 +34,7 @@ def train(
     *,
     structure: str = "cnn/small",
     data: str | Path | None = None,
+    columns: str | None = None,
     recipe: Path | None = None,
     budget: str = "30s",
     seed: int = 0,
@@ -49,6 +51,7 @@ def train(
         target: a task (`image-classification`) or a data set (`digits`), which brings its task.
         structure: `family/preset`; `role=family/preset` joined by `+` where there are several.
         data: a data set by name, or a path to own files.
+        columns: which column of a table is what, `text=sentence,label=label`.
         recipe: a YAML file whose fields replace the default recipe's.
         budget: `30s`, `5m`, `1000steps`, `10epochs`, `1e12flop`, or several joined by commas.
         seed: of everything random.
@@ -60,7 +63,7 @@ def train(
     Raises:
         NetwrightError: see `netwright.errors` for the kinds.
     """
-    task, named = find_target(target, data)
+    task, named = find_target(target, data, columns)
     granted = Budget.parse(budget)
     roles = role_candidates(structure)
     made = resolve(task, named, roles, budget=granted, seed=seed, file=recipe)
@@ -107,9 +110,11 @@ def _finished(view: RunView) -> RunResult:
     return RunResult.of(view)
 
 
-def load(folder: str | Path, *, device: DeviceName = "auto") -> work.Applied:
+def load(
+    folder: str | Path, *, device: DeviceName = "auto", precision: Precision = "fp32"
+) -> work.Applied:
     """A trained run, ready to be used, or the chosen one of a contest; needs no data."""
-    return work.load(applied_run(Path(folder)), pick_device(device))
+    return work.load(applied_run(Path(folder)), pick_device(device), precision)
 
 
 def applied_run(folder: Path) -> Path:
@@ -135,11 +140,32 @@ def predict(
     yield from load(folder, device=device).predict(paths)
 
 
+def generate(
+    folder: str | Path,
+    asked: Mapping[str, object],
+    *,
+    seed: int = 0,
+    precision: Precision = "fp32",
+    device: DeviceName = "auto",
+) -> Iterator[Answer]:
+    """What a trained run makes when it is asked; texts may come in pieces.
+
+    Args:
+        folder: a run, or a contest, whose chosen network is then taken.
+        asked: fields of the task's `Request`; an unknown one is an InputError that names them.
+        seed: of what is drawn.
+        precision: of the weights; `int8` quantises dense and recurrent layers on a CPU.
+        device: where it runs.
+    """
+    yield from load(folder, device=device, precision=precision).generate(asked, seed)
+
+
 def cost(
     target: str,
     *,
     structure: str = "cnn/small",
     data: str | Path | None = None,
+    columns: str | None = None,
     recipe: Path | None = None,
     budget: str = "30s",
     device: DeviceName = "auto",
@@ -150,7 +176,7 @@ def cost(
     """What a training would take, by a few real steps; arguments as `train`."""
     from netwright.cost.predict import predict_cost
 
-    task, named = find_target(target, data)
+    task, named = find_target(target, data, columns)
     made = resolve(
         task, named, role_candidates(structure), budget=Budget.parse(budget), file=recipe
     )
@@ -168,6 +194,7 @@ def compare(
     *,
     candidates: str | None = None,
     data: str | Path | None = None,
+    columns: str | None = None,
     recipe: Path | None = None,
     budget: str = "30s",
     seeds: int = 3,
@@ -185,7 +212,7 @@ def compare(
         target: as `train`.
         candidates: `family/preset[@recipe.yaml]` joined by commas; by default each family's
             `small`, or the next preset that fits the data.
-        data: as `train`.
+        data, columns: as `train`.
         recipe: fields that replace the default recipe's, of every candidate.
         budget: of each training.
         seeds: trainings of each candidate, at least 2 for an interval over seeds.
@@ -202,6 +229,7 @@ def compare(
         target,
         candidates=candidates,
         data=data,
+        columns=columns,
         recipe=recipe,
         budget=budget,
         seeds=seeds,
@@ -223,7 +251,4 @@ def report(folder: str | Path) -> Path:
 
 def in_words(answer: Answer) -> str:
     """An answer of `predict` in one line."""
-    value = answer.value
-    if "class" in value:
-        return f"{shown(value['class'])}  {100 * float(str(value['probability'])):.1f} %"
-    return ", ".join(f"{k} {shown(v)}" for k, v in value.items())
+    return answer.words or ", ".join(f"{k} {shown(v)}" for k, v in answer.value.items())

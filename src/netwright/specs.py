@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from netwright._frozen import Frozen as Frozen
+from netwright.codecs import AnyCodec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,12 +103,6 @@ class Refusal:
     reason: str
 
 
-class Frozen(BaseModel):
-    """A configuration: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Pictures(Frozen):
     """A column of pictures, stored as integers from 0 to `top`."""
 
@@ -132,7 +129,64 @@ class Labels(Frozen):
         return Classes(len(self.names))
 
 
-Column = Annotated[Pictures | Labels, Field(discriminator="kind")]
+class Text(Frozen):
+    """A column of text, stored as the symbols of its codec."""
+
+    kind: Literal["text"] = "text"
+    codec: AnyCodec
+    length: int = Field(ge=2)
+    """Symbols that a network reads at once: a window of a stream, or the longest document."""
+    start: int | None = None
+    """The symbol that stands before the first one (the end of a line); None: there is none, and
+    the first symbol of a part is not predicted."""
+
+    @property
+    def form(self) -> Tokens:
+        """The form of one text."""
+        return Tokens(self.codec.size, self.length)
+
+
+class Symbols(Frozen):
+    """A column of symbols without a text behind them; -1 where nothing is asked."""
+
+    kind: Literal["symbols"] = "symbols"
+    vocabulary: int = Field(ge=1)
+    length: int = Field(ge=1)
+
+    @property
+    def form(self) -> Tokens:
+        """The form of one row."""
+        return Tokens(self.vocabulary, self.length)
+
+
+class Series(Frozen):
+    """A column of series, as floats on the scale that a network reads."""
+
+    kind: Literal["series"] = "series"
+    features: int = Field(ge=1)
+    length: int = Field(ge=1)
+
+    @property
+    def form(self) -> Frames:
+        """The form of one series."""
+        return Frames(self.features, self.length)
+
+
+class Numbers(Frozen):
+    """A column of numbers, one for each name, as floats."""
+
+    kind: Literal["numbers"] = "numbers"
+    names: tuple[str, ...]
+
+    @property
+    def form(self) -> Vector:
+        """The form of one row."""
+        return Vector(len(self.names))
+
+
+Column = Annotated[
+    Pictures | Labels | Text | Symbols | Series | Numbers, Field(discriminator="kind")
+]
 
 
 class Schema(Frozen):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import MEASURED, TINY, Say
+from commands import TINY, Say, measured
 from netwright import face
 from netwright.compare import contest
 
@@ -14,7 +14,7 @@ from netwright.compare import contest
 def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(contest, "measure_run", lambda *_, **__: dict(MEASURED))
+    monkeypatch.setattr(contest, "measure_runs", measured)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def run(_trained: Path, tmp_path: Path) -> Path:
 def _held(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("held")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contest, "measure_run", lambda *_, **__: dict(MEASURED))
+        patch.setattr(contest, "measure_runs", measured)
         face.compare(
             "digits",
             candidates="mlp/tiny,mlp/small",

@@ -68,7 +68,7 @@ def test_a_finished_cell_is_never_trained_again(
 
     monkeypatch.setattr(work, "begin", fails)
     monkeypatch.setattr(work, "judge", fails)
-    monkeypatch.setattr(contest, "measure_run", fails)
+    monkeypatch.setattr(contest, "measure_runs", fails)
     monkeypatch.setattr(floors, "fit", fails)
     (held / "verdict.json").unlink()
     (held / "report.html").unlink()

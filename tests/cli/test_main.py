@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ def test_the_help_of_every_command_has_examples_that_it_takes(say: Say, name: st
     assert lines
     parser = cli.build_parser()
     for line in lines:
-        words = line.split()
+        words = shlex.split(line)
         assert words[:2] == ["netwright", name]
         parser.parse_args(words[1:])
 

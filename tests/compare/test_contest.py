@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from commands import MEASURED, flip, snapshot
+from commands import flip, measured, snapshot
 from netwright import files
 from netwright.compare import contest
 from netwright.compare.contest import ContestResult, hold
@@ -27,7 +27,7 @@ TWO = "mlp/tiny,mlp/small"
 
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contest, "measure_run", lambda *_, **__: dict(MEASURED))
+    monkeypatch.setattr(contest, "measure_runs", measured)
 
 
 def held(out: Path, **options: Any) -> ContestResult:
@@ -56,7 +56,7 @@ def numbers(result: ContestResult) -> tuple[object, ...]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
     """The verdict of a contest that nothing disturbed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contest, "measure_run", lambda *_, **__: dict(MEASURED))
+        patch.setattr(contest, "measure_runs", measured)
         return numbers(held(tmp_path_factory.mktemp("whole") / "contest"))
 
 
@@ -191,7 +191,7 @@ def test_what_cannot_be_measured_is_told_and_stays_empty(
     def fails(*_: object, **__: object) -> None:
         raise MachineError("the run could not be measured", why="no memory")
 
-    monkeypatch.setattr(contest, "measure_run", fails)
+    monkeypatch.setattr(contest, "measure_runs", fails)
     found = held(tmp_path / "contest", seeds=1, candidates="mlp/tiny", progress=Progress())
     assert "netwright: the run could not be measured: no memory" in capsys.readouterr().err
     (row,) = found.verdict.candidates

@@ -11,8 +11,11 @@ import torch
 from netwright import face
 from netwright.cost import process
 from netwright.cost.energy import Joules
-from netwright.cost.process import measure_here, measure_run
+from netwright.cost.process import measure_here, measure_runs, per_place
 from netwright.errors import InputError, MachineError
+from netwright.models import rnn
+from netwright.models import transformer as attention
+from netwright.specs import Signature, Tokens
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +25,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_is_measured_in_a_fresh_process(run: Path) -> None:
-    found = measure_run(run, device="cpu", threads=1)
+def test_runs_are_measured_each_in_a_fresh_process(run: Path, tmp_path: Path) -> None:
+    found, lost = measure_runs([run, tmp_path / "no run"], device="cpu", threads=1)
     assert 0 < found["latency"] <= found["latency_p90"] <= found["latency_p99"]
     assert found["throughput"] > 0
     assert (found["throughput_batch"], found["threads"]) == (process.BATCH, 1)
     assert found["memory"] > 1e7
     assert found["energy"] is None or found["energy"] > 0
     assert found["energy_note"]
+    assert found["per_place"] == []
+    assert "there is no such run" in lost["error"]
+
+
+def test_one_more_place_is_timed_behind_each_length_that_is_kept() -> None:
+    form = Tokens(7, 80)
+    causal = Signature(form, form, positions="causal")
+    nets = [s.structure.build(causal, s.structure.presets["tiny"]).eval() for s in (rnn, attention)]
+    with torch.inference_mode():
+        lengths = [[t for t, seconds in per_place(n, lambda: None) if seconds > 0] for n in nets]
+    assert lengths == [list(process.PLACES), [16, 64]]
 
 
 def test_energy_is_of_one_answer(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,8 +73,8 @@ def test_the_words_of_the_process_are_ours(run: Path, monkeypatch: pytest.Monkey
         return SimpleNamespace(stdout='{"latency": 1}\n')
 
     monkeypatch.setattr(subprocess, "run", done)
-    assert measure_run(run, device="cpu", threads=2) == {"latency": 1}
-    assert seen == [[sys.executable, "-P", "-m", "netwright.cost.process", str(run), "cpu", "2"]]
+    assert measure_runs([run], device="cpu", threads=2) == [{"latency": 1}]
+    assert seen == [[sys.executable, "-P", "-m", "netwright.cost.process", "cpu", "2", str(run)]]
 
 
 @pytest.mark.parametrize(
@@ -72,20 +86,21 @@ def test_the_words_of_the_process_are_ours(run: Path, monkeypatch: pytest.Monkey
         ),
         (subprocess.TimeoutExpired("x", 120), "timed out after 120 seconds"),
         (None, "Expecting value"),
+        ("", "0 answers for 1 runs"),
     ],
 )
 def test_a_measurement_that_fails_is_told_in_a_sentence(
-    run: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception | None, why: str
+    run: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception | str | None, why: str
 ) -> None:
     def fails(*_: object, **__: object) -> SimpleNamespace:
-        if fault:
+        if isinstance(fault, Exception):
             raise fault
-        return SimpleNamespace(stdout="no JSON")
+        return SimpleNamespace(stdout="no JSON" if fault is None else fault)
 
     monkeypatch.setattr(subprocess, "run", fails)
     with pytest.raises(MachineError) as raised:
-        measure_run(run, device="cpu", threads=1)
-    assert raised.value.sentence.startswith("the run could not be measured: ")
+        measure_runs([run], device="cpu", threads=1)
+    assert raised.value.sentence.startswith("the runs could not be measured: ")
     assert why in raised.value.sentence
 
 

@@ -15,8 +15,8 @@ from netwright.models.base import (
     Structure,
     StructureConfig,
     Trunk,
-    meta_inputs,
 )
+from netwright.nn.toys import meta_inputs
 from netwright.specs import (
     Classes,
     Form,

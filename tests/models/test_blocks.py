@@ -146,6 +146,7 @@ def test_dropout_of_the_first_places_rests_in_evaluation() -> None:
         (Plan("grid", 4, (2, 2), "free", "keep"), "none", 2, "a made reads a sequence, not a grid"),
         (Plan("sequence", 4, (6,), "free", "keep"), "rotary", 3, "a head of 3 has one left over"),
         (Plan("sequence", 4, (), "free", "grow"), "learned", 2, "take sinusoidal or rotary"),
+        (Plan("sequence", 4, (6,), "causal", "keep"), "alibi", 2, "a made adds nothing to them"),
     ],
 )
 def test_where_blocks_cannot_stand_they_say_why(
@@ -159,3 +160,76 @@ def test_where_blocks_cannot_stand_they_say_why(
 @pytest.mark.parametrize("kind", ["none", "sinusoidal", "rotary", "learned"])
 def test_on_a_sequence_of_known_length_all_positions_stand(kind: PositionKind) -> None:
     assert misfit("a made", Plan("sequence", 4, (6,), "causal", "keep"), kind, 2) is None
+
+
+def test_a_family_that_weighs_its_scores_may_lean_them() -> None:
+    plan = Plan("sequence", 4, (6,), "causal", "keep")
+    assert misfit("a made", plan, "alibi", 2, weighs=True) is None
+
+
+@pytest.mark.parametrize("positions", ["free", "causal"])
+def test_a_reach_and_linear_positions_become_a_bias(positions: Positions) -> None:
+    trunk = pile(positions=positions)
+    trunk(torch.zeros(1, 4, 4))
+    assert noted(trunk, 0).bias is None
+    trunk = pile(positions=positions, kind="alibi", heads=2, reach=2)
+    trunk(torch.zeros(1, 4, 4))
+    bias = noted(trunk, 0).bias
+    assert bias is not None
+    for head, slope in enumerate((1 / 16, 1 / 256)):
+        for t in range(4):
+            for s in range(4):
+                if abs(t - s) < 2 and (s <= t or positions == "free"):
+                    assert bias[head, t, s].item() == -slope * abs(t - s)
+                else:
+                    assert bias[head, t, s] < -1e30
+
+
+def test_with_a_reach_a_state_is_a_ring_and_has_no_end_save_what_was_learned() -> None:
+    assert pile(reach=3).capacity is None
+    assert pile(reach=3, kind="learned").capacity == 6
+    assert pile().capacity == 6
+    trunk = pile(reach=3)
+    state = trunk.state(1)
+    assert state["0.key"].shape == (1, 3)
+    for _ in range(9):
+        _, state = trunk.step(torch.zeros(1, 1, 4), state)
+    assert state["at"].tolist() == [9]
+
+
+def test_packed_documents_see_themselves_and_count_their_own_places() -> None:
+    trunk = pile(kind="rotary")
+    documents = torch.tensor([[0, 0, 1, 1, 1], [4, 4, 4, 4, 4]])
+    trunk.packed(torch.zeros(2, 5, 4), documents)
+    around = noted(trunk, 1)
+    assert around.bias is not None
+    assert around.rotation is not None
+    seen = around.bias[:, 0] == 0
+    past = torch.ones(5, 5).tril().bool()
+    assert seen[1].equal(past)
+    assert seen[0].equal(past & (documents[0][:, None] == documents[0]))
+    cos = around.rotation[0][:, 0]
+    assert cos[0, 0].equal(cos[0, 2])
+    assert not cos[1, 0].equal(cos[1, 2])
+
+
+def test_only_causal_blocks_that_say_so_pack() -> None:
+    assert not pile().packs
+
+    class Packing(Noting):
+        packs = True
+
+    for positions, packs in (("causal", True), ("free", False)):
+        plan = Plan("sequence", 4, (6,), positions, "keep")  # type: ignore[arg-type]
+        blocks = [Packing(0), Packing(1)]
+        made = Blocks(plan, blocks, nn.Identity(), positions="none", head_width=2)
+        assert made.packs == packs
+
+
+def test_each_pass_has_its_own_place_for_the_first_values() -> None:
+    trunk = pile()
+    trunk(torch.zeros(1, 2, 4))
+    first = noted(trunk, 0).first
+    assert noted(trunk, 1).first is first
+    trunk(torch.zeros(1, 2, 4))
+    assert noted(trunk, 0).first is not first

@@ -9,6 +9,7 @@ from torch import nn
 from netwright.errors import InputError
 from netwright.models.base import Network
 from netwright.models.cnn import Config, Stage, remains, structure
+from netwright.nn.flops import forward_flops
 from netwright.nn.heads import HeadConfig
 from netwright.specs import (
     Classes,
@@ -20,6 +21,7 @@ from netwright.specs import (
     Tokens,
     Vector,
 )
+from netwright.train.quantise import quantise
 
 DIGITS = Signature(Image(1, 8, 8), Classes(10))
 MNIST = Signature(Image(1, 28, 28), Classes(10))
@@ -280,6 +282,100 @@ def test_padding_does_not_change_valid_outputs_along_a_sequence() -> None:
             torch.testing.assert_close(one, two, rtol=0, atol=0)
         for row, n in enumerate(lengths.tolist()):
             torch.testing.assert_close(one[row, :n], two[row, :n], rtol=0, atol=0)
+
+
+def test_language_sees_far_back_and_not_ahead_and_has_its_hand_formula() -> None:
+    chars = Signature(Tokens(65, 256), Tokens(65, 256), positions="causal")
+    net = built(chars, structure.presets["language"])
+    level = 2 * (3 * 128 * 128 + 128) + 2 * 128
+    assert trained(net.trunk) == 8 * level + 256 == 790_784
+    assert trained(net) == 790_784 + 65 * 128 + 128 * 65 + 65 == 807_489
+    h = torch.randn(1, 1030, 128, requires_grad=True)
+    (slope,) = torch.autograd.grad(net.trunk(h)[0, 1025].sin().sum(), h)
+    seen = slope[0].ne(0).any(-1).nonzero().flatten()
+    assert (int(seen[0]), int(seen[-1]), len(seen)) == (1025 - 1020, 1025, 1021)
+
+
+def test_no_statistic_is_shared_along_time_while_a_causal_net_trains() -> None:
+    net = built(TEXT, structure.presets["language"]).train()
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
+    x = torch.randint(20, (2, 12))
+    other = x.clone()
+    other[:, 6:] = (other[:, 6:] + 1) % 20
+    assert torch.equal(net(x)[:, :6], net(other)[:, :6])
+
+
+REVIEWS = Signature(Tokens(20, 12), Classes(3))
+
+
+def test_text_takes_the_largest_answer_of_each_kernel_over_time() -> None:
+    net = built(REVIEWS, structure.presets["text"]).eval()
+    x = torch.randint(20, (3, 12))
+    embedded, pooled = net.stem(x).mT, []
+    for branch, (left, right) in zip(
+        net.trunk.phrases.branches, ((1, 1), (1, 2), (2, 2)), strict=True
+    ):
+        padded = nn.functional.pad(embedded, (left, right))
+        answers = nn.functional.conv1d(padded, branch.conv.weight, branch.conv.bias).relu()
+        assert answers.shape == (3, 64, 12)
+        pooled.append(answers.amax(-1))
+    wanted = net.head.last(torch.cat(pooled, 1))
+    torch.testing.assert_close(net(x), wanted)
+    by_hand = 20 * 128 + (3 + 4 + 5) * 128 * 64 + 192 + 192 * 3 + 3
+    assert trained(net) == by_hand
+
+
+def test_text_never_reads_padding_and_reads_texts_shorter_than_its_kernels() -> None:
+    net = built(REVIEWS, structure.presets["text"]).eval()
+    x, lengths = torch.randint(20, (3, 12)), torch.tensor([12, 5, 1])
+    other = x.clone()
+    other[1, 5:], other[2, 1:] = 7, 3
+    torch.testing.assert_close(net(x, lengths=lengths), net(other, lengths=lengths))
+    for row, n in enumerate(lengths.tolist()):
+        torch.testing.assert_close(net(x, lengths=lengths)[row], net(x[row : row + 1, :n])[0])
+
+
+def test_text_learns_in_every_parameter_and_drops_out_in_its_head_alone() -> None:
+    net = built(REVIEWS, structure.presets["text"])
+    x = torch.randint(20, (8, 12))
+    assert torch.equal(net.trunk(net.stem(x)), net.trunk(net.stem(x)))
+    assert not torch.equal(net(x), net(x))
+    _all_learn(net, x, torch.arange(8) % 3)
+
+
+def test_tags_are_read_by_kernels_side_by_side_too() -> None:
+    assert built(TAGS, structure.presets["text"])(torch.randint(20, (2, 12))).shape == (2, 12, 5)
+
+
+@pytest.mark.parametrize(
+    ("signature", "words"),
+    [(MNIST, "a picture is a grid"), (RESTORED, "a picture is a grid"), (TEXT, "look ahead")],
+)
+def test_text_refuses_pictures_and_what_comes_next(signature: Signature, words: str) -> None:
+    refusal = structure.refuses(signature, structure.presets["text"])
+    assert refusal is not None
+    assert words in refusal.reason
+
+
+def test_the_work_along_a_sequence_is_its_hand_formula() -> None:
+    for signature, name, hand in (
+        (TEXT, "language", 8 * 2 * 3 * 128 * 128 * 12 + 12 * 128 * 20),
+        (REVIEWS, "text", (3 + 4 + 5) * 128 * 64 * 12 + 192 * 3),
+    ):
+        with torch.device("meta"):
+            net = structure.build(signature, structure.presets[name])
+            counted = forward_flops(net, {"x": torch.zeros(2, 12, dtype=torch.long)})
+        assert (counted.flops, counted.uncounted) == (2 * 2 * hand, {})
+
+
+def test_quantised_nets_step_as_they_read() -> None:
+    net = built(TEXT, structure.presets["tiny"]).eval()
+    quantise(net, "int8", torch.device("cpu"))
+    x = torch.randint(20, (2, 12))
+    y, state = net.step(x[:, :7], net.state(2))
+    z, _ = net.step(x[:, 7:], state)
+    # what is quantised as it comes has one scale a call
+    torch.testing.assert_close(torch.cat([y, z], 1), net(x), rtol=0, atol=0.05)
 
 
 def test_places_beyond_the_end_are_zero_so_that_a_flat_head_does_not_read_padding() -> None:

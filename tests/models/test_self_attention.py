@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,6 +18,7 @@ from netwright.models.self_attention import (
     structure,
 )
 from netwright.nn.attention import Attention
+from netwright.nn.flops import forward_flops
 from netwright.nn.look import watching
 from netwright.nn.stems import StemConfig
 from netwright.specs import (
@@ -28,6 +31,7 @@ from netwright.specs import (
     Tokens,
     Vector,
 )
+from netwright.train.quantise import quantise
 
 DIGITS = Signature(Image(1, 8, 8), Classes(10))
 TEXT = Signature(Tokens(11, 9), Tokens(11, 9), positions="causal")
@@ -35,7 +39,21 @@ LABELS = Signature(Tokens(11, 9), Classes(3))
 SMALL = {"stem": StemConfig(width=16), "heads": 2, "head_width": 6}
 ROTARY = SelfAttentionConfig(**SMALL, norm="rms", positions="rotary")
 LEARNED = SelfAttentionConfig(**SMALL, positions="learned")
-CONFIGS = {"classic": CLASSIC, "rotary": ROTARY, "learned": LEARNED}
+OTHERS = ("windowed", "linear", "latent", "differential", "gated")
+KINDS = {
+    kind: SelfAttentionConfig(
+        stem=StemConfig(width=16),
+        heads=2,
+        head_width=8,
+        norm="rms",
+        positions="rotary",
+        kind=kind,
+        window=4,
+        latent=5,
+    )
+    for kind in OTHERS
+}
+CONFIGS = {"classic": CLASSIC, "rotary": ROTARY, "learned": LEARNED, **KINDS}
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +127,7 @@ def test_maps_come_back_with_and_without_a_network_around_them() -> None:
     assert alone["attention.0"].eq(0.5).all()
 
 
-@pytest.mark.parametrize("name", [*structure.presets, "rotary", "learned"])
+@pytest.mark.parametrize("name", structure.presets | CONFIGS)
 def test_every_weight_gets_a_gradient_within_three_steps(name: str) -> None:
     config = {**structure.presets, **CONFIGS}[name]
     pictures, text = torch.randn(8, 1, 8, 8), torch.arange(72).view(8, 9) % 11
@@ -181,10 +199,12 @@ def test_the_future_has_exactly_no_influence(config: SelfAttentionConfig) -> Non
     net = structure.build(TEXT, config)
     h = net.stem(torch.randint(11, (1, 9))).detach().requires_grad_()
     out = net.trunk(h)
+    reach = 2 * (config.window - 1) if config.kind == "windowed" else 9  # of two blocks
     for t in range(9):
         (grad,) = torch.autograd.grad(out[0, t].sin().sum(), h, retain_graph=True)
         assert grad[0, t + 1 :].eq(0).all()
-        assert grad[0, : t + 1].ne(0).any(-1).all()
+        assert grad[0, : max(t - reach, 0)].eq(0).all()
+        assert grad[0, max(t - reach, 0) : t + 1].ne(0).any(-1).all()
 
 
 def steps(net: Network, x: Tensor, plan: list[list[int]], state: dict[str, Tensor]) -> list[Tensor]:
@@ -215,6 +235,136 @@ def test_steps_equal_the_whole_even_ragged(config: SelfAttentionConfig) -> None:
     assert y.requires_grad
 
 
+@pytest.mark.parametrize("kind", ["windowed", "linear"])
+def test_some_kinds_go_on_for_ever_in_a_state_of_one_size(kind: str) -> None:
+    net = structure.build(TEXT, KINDS[kind])
+    x, state = torch.randint(11, (2, 40)), net.state(2)
+    assert net.capacity is None
+    shapes, pieces = {name: v.shape for name, v in state.items()}, []
+    for piece in x.split(8, 1):
+        y, state = net.step(piece, state)
+        pieces.append(y)
+        assert {name: v.shape for name, v in state.items()} == shapes
+    torch.testing.assert_close(torch.cat(pieces, 1), net(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [ROTARY, *KINDS.values()], ids=["softmax", *KINDS])
+def test_quantised_nets_step_as_they_read(config: SelfAttentionConfig) -> None:
+    net, x = structure.build(TEXT, config).eval(), torch.randint(11, (2, 9))
+    quantise(net, "int8", torch.device("cpu"))
+    assert all(v.dtype in (torch.float32, torch.long) for v in net.state(2).values())
+    y, state = net.step(x[:, :5], net.state(2))
+    z, _ = net.step(x[:, 5:], state)
+    # what is quantised as it comes has one scale a call
+    torch.testing.assert_close(torch.cat([y, z], 1), net(x), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("config", [ROTARY, *KINDS.values()], ids=["softmax", *KINDS])
+def test_maps_of_every_kind_are_shown_and_looking_changes_nothing(
+    config: SelfAttentionConfig,
+) -> None:
+    for signature in (TEXT, LABELS):
+        net, x = structure.build(signature, config).eval(), torch.randint(11, (2, 9))
+        plain, seen = net(x), net.look(x)
+        shown = [v for name, v in seen.items() if name.startswith("attention.")]
+        assert [v.shape for v in shown] == [(2, 2, 9, 9)] * 2
+        assert sum(name.startswith("block.") for name in seen) == 2
+        if signature == TEXT:
+            assert all(v.triu(1).eq(0).all() for v in shown)
+        assert torch.equal(plain, net(x))
+
+
+CACHED = {"softmax": ROTARY, **{k: KINDS[k] for k in ("latent", "differential", "gated")}}
+
+
+@pytest.mark.parametrize("positions", ["rotary", "alibi"])
+@pytest.mark.parametrize("config", CACHED.values(), ids=CACHED)
+def test_packed_documents_do_not_see_each_other(config: SelfAttentionConfig, positions) -> None:
+    net = structure.build(TEXT, config.model_copy(update={"positions": positions}))
+    x, documents = torch.randint(11, (2, 9)), torch.tensor([[0] * 4 + [1] * 5, [3] * 9])
+    assert net.packs
+    y = net(x, documents=documents)
+    torch.testing.assert_close(y[:1, :4], net(x[:1, :4]))
+    torch.testing.assert_close(y[:1, 4:], net(x[:1, 4:]))
+    torch.testing.assert_close(y[1:], net(x[1:]))
+    with watching() as seen:
+        torch.testing.assert_close(net(x, documents=documents), y)
+    assert seen["attention.0"][0, :, 4:, :4].eq(0).all()
+
+
+@pytest.mark.parametrize("kind", ["windowed", "linear"])
+def test_kinds_that_carry_a_sum_or_a_window_do_not_pack(kind: str) -> None:
+    net = structure.build(TEXT, KINDS[kind])
+    with pytest.raises(InputError, match="apart"):
+        net(torch.zeros(2, 9, dtype=torch.long), documents=torch.zeros(2, 9, dtype=torch.long))
+
+
+@pytest.mark.parametrize("config", CACHED.values(), ids=CACHED)
+def test_linear_positions_step_as_they_read(config: SelfAttentionConfig) -> None:
+    net = structure.build(TEXT, config.model_copy(update={"positions": "alibi"}))
+    x, blind = torch.randint(11, (2, 9)), config.model_copy(update={"positions": "none"})
+    whole, made = net(x), steps(net, x, [[4, 1], [1, 1], [4, 7]], net.state(2))
+    torch.testing.assert_close(torch.stack(made), whole, rtol=0, atol=1e-5)
+    other = structure.build(TEXT, blind)
+    other.load_state_dict(net.state_dict())
+    assert not torch.allclose(other(x), whole)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_decoding_in_inference_mode_equals_the_whole(config: SelfAttentionConfig) -> None:
+    net, x = structure.build(TEXT, config).eval(), torch.randint(11, (3, 9))
+    with torch.inference_mode():
+        state = net.state(3)
+        _, state = net.step(x[:, :4], state, torch.tensor([4, 1, 3]))
+        state = {name: v[[0, 2, 2]] for name, v in state.items()}  # a beam
+        y, state = net.step(torch.stack([x[0, 4:5], x[2, 3:4], x[2, 3:4]]), state)
+        whole = net(x)
+    torch.testing.assert_close(y[:, 0], whole[[0, 2, 2], [4, 3, 3]], rtol=0, atol=1e-5)
+
+
+def test_language_has_the_parameters_of_its_hand_formula() -> None:
+    chars = Signature(Tokens(65, 256), Tokens(65, 256), positions="causal")
+    with torch.device("meta"):
+        net = structure.build(chars, structure.presets["language"])
+    trunk = 4 * (4 * 128 * 384 + 128) + 128
+    assert count(net.trunk) == trunk == 787_072
+    assert count(net) == trunk + 65 * 128 + 128 * 65 + 65 == 803_777
+
+
+def test_presets_of_a_kind_are_the_small_net_with_that_kind() -> None:
+    small = structure.presets["small"].model_dump()
+    for kind in OTHERS:
+        other = structure.presets[kind].model_dump()
+        changed = {key for key in small if small[key] != other[key]}
+        assert "kind" in changed <= {"kind", "window", "latent"}
+        assert other["kind"] == kind
+
+
+def products(config: SelfAttentionConfig, t: int) -> int:
+    """Multiply-adds of one block on one text of 9 symbols, causal."""
+    d, h, e = 16, config.heads, config.head_width
+    projections, pairs = 4 * t * d * h * e, h * t * t * e
+    match config.kind:
+        case "latent":
+            turned = e // 2
+            maps = d * h * (e + turned) + d * (5 + turned) + 2 * 5 * h * e + h * e * d
+            return t * maps + pairs + h * t * t * (e + turned)
+        case "differential":
+            return projections + 3 * pairs
+        case "gated":
+            return projections + t * d * h * e + 2 * pairs
+    return projections + 2 * pairs
+
+
+@pytest.mark.parametrize("config", [ROTARY, *KINDS.values()], ids=["softmax", *KINDS])
+def test_the_work_of_every_kind_is_its_hand_formula(config: SelfAttentionConfig) -> None:
+    with torch.device("meta"):
+        net = structure.build(TEXT, config)
+        counted = forward_flops(net, {"x": torch.zeros(2, 9, dtype=torch.long)})
+    assert counted.uncounted == {}
+    assert counted.flops == 2 * 2 * (2 * products(config, 9) + 9 * 16 * 11)
+
+
 def test_stepping_too_far_is_a_sentence() -> None:
     net = structure.build(TEXT, ROTARY)
     _, state = net.step(torch.zeros(2, 9, dtype=torch.long), net.state(2))
@@ -236,6 +386,17 @@ REFUSED = [
     (Signature(Image(1, 8, 8), Image(1, 8, 8), positions="aligned"), ROTARY, "pixel by pixel"),
     (Signature(Tokens(9, 5), Tokens(9, 5), Tokens(9, 4), None, "causal"), ROTARY, "the context"),
     (DIGITS, SelfAttentionConfig(positions="rotary", head_width=5), "pairs of features"),
+    (DIGITS, SelfAttentionConfig(**SMALL, kind="latent", positions="rotary"), "pairs of features"),
+    (TEXT, SelfAttentionConfig(**SMALL, kind="linear", positions="learned"), "learned positions"),
+    (TEXT, SelfAttentionConfig(**SMALL, kind="linear", positions="alibi"), "adds nothing to them"),
+    *(
+        (
+            Signature(Tokens(9, 5), Tokens(9, 5), Tokens(9, 4), None, "causal"),
+            config,
+            f"{kind} self-attention .* the context",
+        )
+        for kind, config in KINDS.items()
+    ),
     (Signature(Vector(4), Tokens(3, 5)), LEARNED, "longest sequence"),
 ]
 
@@ -244,9 +405,23 @@ REFUSED = [
 def test_every_misfit_has_its_own_sentence(signature, config, words: str) -> None:
     refused = structure.refuses(signature, config)
     assert isinstance(refused, Refusal)
-    assert words in refused.reason
+    assert re.search(words, refused.reason)
     with pytest.raises(InputError, match=words):
         structure.build(signature, config)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"kind": "latent", "bias": True}, "no biases"),
+        ({"kind": "differential", "head_width": 5}, "5 is odd"),
+        ({"kind": "additive"}, "kind"),
+        ({"window": 1}, "window"),
+    ],
+)
+def test_a_configuration_without_sense_is_refused(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        SelfAttentionConfig(**wrong)
 
 
 @pytest.mark.parametrize("preset", structure.presets)

@@ -1,6 +1,9 @@
+import warnings
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cells import meta_input
 from netwright.errors import InputError
@@ -12,8 +15,10 @@ from netwright.models.transformer import (
     TransformerConfig,
     structure,
 )
+from netwright.nn.flops import forward_flops
 from netwright.nn.heads import HeadConfig
 from netwright.nn.stems import StemConfig
+from netwright.nn.toys import meta_inputs
 from netwright.specs import (
     Classes,
     Frames,
@@ -34,7 +39,15 @@ MODERN = TransformerConfig(
     **SMALL, norm="rms", positions="rotary", activation="swiglu", zero_residual=True
 )
 LEARNED = TransformerConfig(**SMALL, positions="learned", activation="relu2")
-CONFIGS = {"classic": CLASSIC, "modern": MODERN, "learned": LEARNED}
+GROUPED = structure.presets["modern"]
+EXPERTS = structure.presets["experts"]
+CONFIGS = {
+    "classic": CLASSIC,
+    "rotary": MODERN,
+    "learned": LEARNED,
+    "modern": GROUPED,
+    "experts": EXPERTS,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +142,7 @@ def test_a_block_with_a_context_equals_the_librarys_decoder() -> None:
     torch.testing.assert_close(made, wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [*structure.presets, "modern", "learned"])
+@pytest.mark.parametrize("name", [*structure.presets, "rotary", "learned"])
 def test_every_weight_gets_a_gradient_within_three_steps(name: str) -> None:
     config = {**structure.presets, **CONFIGS}[name]
     for signature in (DIGITS, LABELS):
@@ -223,7 +236,8 @@ def test_the_future_has_exactly_no_influence(config: TransformerConfig) -> None:
     for t in range(9):
         (grad,) = torch.autograd.grad(out[0, t].sin().sum(), h, retain_graph=True)
         assert grad[0, t + 1 :].eq(0).all()
-        assert grad[0, : t + 1].ne(0).any(-1).all()
+        seen = grad[0, : t + 1].ne(0).any(-1)
+        assert seen[-(config.window or 9) :].all()
 
 
 def steps(net: Network, x: Tensor, plan: list[list[int]], state: dict[str, Tensor]) -> list[Tensor]:
@@ -323,7 +337,7 @@ def test_without_positions_a_set_is_read() -> None:
     x, order = torch.randint(11, (2, 9)), torch.randperm(9)
     blind = structure.build(LABELS, TransformerConfig(**SMALL, positions="none")).eval()
     torch.testing.assert_close(blind(x), blind(x[:, order]))
-    for kind in ("sinusoidal", "learned", "rotary"):
+    for kind in ("sinusoidal", "learned", "rotary", "alibi"):
         net = structure.build(LABELS, TransformerConfig(**SMALL, positions=kind)).eval()
         assert (net(x) - net(x[:, order])).abs().max() > 1e-4
 
@@ -346,6 +360,8 @@ REFUSED = [
         TransformerConfig(positions="learned"),
         "longest sequence",
     ),
+    (DIGITS, TransformerConfig(heads=4, kv_heads=3), "cannot share 3"),
+    (DIGITS, TransformerConfig(experts=2, active=3), "3 active experts"),
 ]
 
 
@@ -397,3 +413,150 @@ def test_every_preset_fits_every_form_of_sequence(preset: str, signature, shape)
             y, new = net.step(meta_input(signature.input, 2)[:, :3], state)
             assert y.shape == (2, 3, shape[-1])
             assert {k: v.shape for k, v in new.items()} == {k: v.shape for k, v in state.items()}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_steps_in_inference_mode_equal_the_whole(config: TransformerConfig) -> None:
+    net, x = stir(structure.build(TEXT, config)), torch.randint(11, (3, 9))
+    whole = net(x)
+    with torch.inference_mode():
+        for plan in ([[9] * 3], [[1] * 3] * 9, [[4] * 3, *[[1] * 3] * 3, [2] * 3], RAGGED):
+            for row, out in enumerate(steps(net, x, plan, net.state(3))):
+                torch.testing.assert_close(out, whole[row, : len(out)], rtol=0, atol=1e-5)
+
+
+def test_a_window_decodes_for_ever_in_constant_memory() -> None:
+    for kind in ("rotary", "alibi", "sinusoidal", "none"):
+        config = GROUPED.model_copy(update={"positions": kind, "depth": 2})
+        net, x = stir(structure.build(TEXT, config)), torch.randint(11, (2, 40))
+        assert net.capacity is None
+        with torch.inference_mode():
+            whole, state = net(x), net.state(2)
+            size = sum(v.numel() for v in state.values())
+            made = []
+            for piece in x.split([7, *[1] * 20, 13], 1):
+                y, state = net.step(piece, state)
+                made.append(y)
+            assert sum(v.numel() for v in state.values()) == size
+        torch.testing.assert_close(torch.cat(made, 1), whole, rtol=0, atol=2e-5)
+
+
+def test_a_window_of_blocks_is_blind_to_what_lies_beyond_it() -> None:
+    config = GROUPED.model_copy(update={"window": 3, "value_residual": False})
+    net = stir(structure.build(TEXT, config))
+    h = net.stem(torch.randint(11, (1, 9))).detach().requires_grad_()
+    (grad,) = torch.autograd.grad(net.trunk(h)[0, 8].sin().sum(), h)
+    assert grad[0, 4:].ne(0).any(-1).all()  # two blocks reach 2 x 2 places back
+    assert grad[0, :4].eq(0).all()
+
+
+PACKED = {
+    **CONFIGS,
+    "language": structure.presets["language"],
+    "window": TransformerConfig(**SMALL, positions="rotary", window=3),
+    "alibi": TransformerConfig(**SMALL, positions="alibi"),
+}
+
+
+@pytest.mark.parametrize("config", PACKED.values(), ids=PACKED)
+def test_packed_documents_give_what_each_gives_alone(config: TransformerConfig) -> None:
+    net, x = stir(structure.build(TEXT, config)), torch.randint(11, (2, 9))
+    assert net.packs
+    documents = torch.tensor([[0, 0, 0, 0, 1, 2, 2, 2, 2], [3, 3, 5, 5, 5, 5, 5, 5, 5]])
+    made = net(x, documents=documents)
+    for row in range(2):
+        for number in documents[row].unique():
+            mine = documents[row] == number
+            alone = net(x[row, mine][None])[0]
+            torch.testing.assert_close(made[row, mine], alone, rtol=0, atol=1e-5)
+
+
+def test_what_is_not_causal_or_has_a_context_does_not_pack() -> None:
+    for signature in (LABELS, TRANSLATION):
+        assert not structure.build(signature, MODERN).packs
+
+
+def block_flops(c: TransformerConfig, d: int, t: int) -> int:
+    """Multiply-adds of one block for t places, by hand."""
+    e, kv = c.head_width, c.kv_heads or c.heads
+    projections = t * d * e * (2 * c.heads + 2 * kv)
+    scores = 2 * c.heads * t * t * e
+    matrices = 3 if c.activation == "swiglu" else 2
+    dense = t * d * c.feedforward * matrices
+    return projections + scores + (dense * c.active + t * d * c.experts if c.experts else dense)
+
+
+@pytest.mark.parametrize("name", ["classic", "language", "modern", "experts"])
+def test_counted_flops_equal_the_hand_formula(name: str) -> None:
+    config, t, d = structure.presets[name], 9, structure.presets[name].stem.width
+    assert isinstance(config, TransformerConfig)
+    with torch.device("meta"):
+        net = structure.build(TEXT, config).eval()
+    counted = forward_flops(net, meta_inputs(TEXT, 4))
+    assert not counted.uncounted
+    assert counted.macs == 4 * (config.depth * block_flops(config, d, t) + t * d * 11)
+
+
+def test_language_has_about_eight_hundred_thousand_parameters() -> None:
+    form = Tokens(65, 256)
+    config = structure.presets["language"]
+    net = structure.build(Signature(form, form, positions="causal"), config)
+    attention, dense, norms = 4 * 128 * 128 + 2 * 128, 2 * 128 * 512, 2 * 128
+    assert count(net.trunk) == 4 * (attention + dense + norms) + 128
+    assert count(net) == count(net.trunk) + 65 * 128 + (0 if config.head.tied else 65 * 128) + 65
+
+
+@pytest.mark.parametrize("name", ["classic", "modern", "experts"])
+def test_quantised_nets_still_step(name: str) -> None:
+    net = stir(structure.build(TEXT, structure.presets[name]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, inplace=True)
+    x = torch.randint(11, (2, 6))
+    with torch.inference_mode():
+        y, state = net.step(x[:, :5], net.state(2))
+        z, _ = net.step(x[:, 5:], state)
+    assert all(v.is_floating_point() or k == "trunk.at" for k, v in state.items())
+    assert torch.cat([y, z], 1).isfinite().all()
+
+
+class Calls(TorchDispatchMode):
+    """Counts what torch is asked to do, views left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if not func.is_view:
+            self.names.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_of_one_place_asks_torch_for_little() -> None:
+    config = CLASSIC.model_copy(update={"positions": "learned", "depth": 3})
+    net, x = structure.build(TEXT, config).eval(), torch.randint(11, (1, 9))
+    with torch.inference_mode():
+        _, state = net.step(x[:, :5], net.state(1))
+        with Calls() as calls:
+            net.step(x[:, 5:6], state)
+    mine = [n for n in calls.names if n not in {"detach.default", "_local_scalar_dense.default"}]
+    # a block: 2 norms, 4 products, 1 activation, 2 writes, 1 attention, 2 sums
+    assert len(mine) <= 3 * 12 + 10, mine
+    assert sum("scatter" in n or "cat" in n for n in mine) == 0
+
+
+def test_values_are_mixed_with_the_first_ones_in_every_block_but_it() -> None:
+    net = structure.build(TEXT, GROUPED)
+    shares = [name for name, _ in net.named_parameters() if name.endswith("share")]
+    assert shares == ["trunk.blocks.1.attention.share"]
+
+
+def test_an_expert_less_block_has_no_buffers_and_balances_are_learned_in_training_alone() -> None:
+    assert not list(structure.build(TEXT, MODERN).buffers())
+    net, x = structure.build(TEXT, EXPERTS), torch.randint(11, (4, 9))
+    before = {k: v.clone() for k, v in net.state_dict().items() if k.endswith("balance")}
+    net.eval()(x)
+    assert all(net.state_dict()[k].equal(v) for k, v in before.items())
+    net.train()(x)
+    assert any(net.state_dict()[k].ne(v).any() for k, v in before.items())

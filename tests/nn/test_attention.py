@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from netwright.errors import InputError
-from netwright.nn.attention import Attention, attend, window
+from netwright.nn.attention import Attention, attend, attend_cached, window
 from netwright.nn.look import watching
-from netwright.nn.positions import rotation
+from netwright.nn.positions import rotate, rotation
 
 B, T, S, D, H, E = 3, 6, 5, 8, 2, 6
 
@@ -191,13 +191,6 @@ def test_a_step_leaves_the_given_state_as_it_was_and_passes_gradient() -> None:
     assert grad.ne(0).any(-1).all()
 
 
-def test_a_full_cache_is_a_sentence_and_padding_may_hang_over() -> None:
-    at = torch.tensor([4, 1])
-    assert window(at, 3, torch.tensor([1, 3]), 5).after.tolist() == [5, 4]
-    with pytest.raises(InputError, match="longer than 5 places"):
-        window(at, 2, None, 5)
-
-
 def test_two_gradients_can_be_taken_with_the_math_kernel() -> None:
     attention, x = Attention(D, H, E), torch.randn(B, T, D, requires_grad=True)
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
@@ -206,3 +199,129 @@ def test_two_gradients_can_be_taken_with_the_math_kernel() -> None:
     weight = attention.output.weight.grad
     assert weight is not None
     assert weight.ne(0).any()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+def test_shared_heads_are_the_librarys_and_the_open_ones(
+    groups: int, causal: bool, biased: bool
+) -> None:
+    query = torch.randn(B, 4, T, E, dtype=torch.double)
+    key, value = torch.randn(2, B, groups, T, E, dtype=torch.double).unbind()
+    bias = torch.randn(1, 4, T, T, dtype=torch.double) if biased else None
+    mask = torch.zeros(T, T, dtype=torch.double) if bias is None else bias
+    if causal:
+        mask = mask.masked_fill(torch.ones(T, T).triu(1).bool(), -math.inf)
+    many = [z.repeat_interleave(4 // groups, 1) for z in (key, value)]
+    wanted = F.scaled_dot_product_attention(query, *many, attn_mask=mask)
+    torch.testing.assert_close(attend(query, key, value, causal=causal, bias=bias), wanted)
+    with watching():
+        opened = attend(query, key, value, causal=causal, bias=bias)
+    torch.testing.assert_close(opened, wanted)
+
+
+def test_a_bias_and_hidden_places_add_up() -> None:
+    query, key, value = torch.randn(3, B, H, T, E).unbind()
+    bias = torch.randn(T, T)
+    seen = (torch.arange(T) < torch.tensor([6, 3, 0])[:, None])[:, None, None]
+    made = attend(query, key, value, seen, bias=bias)
+    scores = query @ key.mT / math.sqrt(E) + bias
+    wanted = scores.masked_fill(~seen, -math.inf).softmax(-1) @ value
+    torch.testing.assert_close(made[:2], wanted[:2])
+    torch.testing.assert_close(made[2], value[2].mean(1, keepdim=True).expand_as(made[2]))
+
+
+def as_written(ours: Attention, x: torch.Tensor, first: torch.Tensor | None) -> torch.Tensor:
+    """Grouped, normed, turned, mixed attention, head by head."""
+    e, h, g = ours.head_width, ours.heads, ours.kv_heads
+    weight = torch.cat([p.weight for p in ours.project])
+    turn = rotation(torch.arange(x.shape[1]), e)
+
+    def norm(z: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+        return z / (z.square().mean(-1, keepdim=True) + 1e-5).sqrt() * gain
+
+    heads = []
+    assert ours.gain is not None
+    for i in range(h):
+        j = i * g // h
+        q, k, v = (x @ weight[at * e : (at + 1) * e].T for at in (i, h + j, h + g + j))
+        q = norm(q, ours.gain[i * e : (i + 1) * e])
+        k = norm(k, ours.gain[(h + j) * e : (h + j + 1) * e])
+        q, k = (rotate(z[:, None], turn)[:, 0] for z in (q, k))
+        if first is not None:
+            assert ours.share is not None
+            v = (1 - ours.share) * v + ours.share * first[:, j]
+        past = torch.ones(x.shape[1], x.shape[1]).tril().bool()
+        scores = (q @ k.mT / math.sqrt(e)).masked_fill(~past, -math.inf)
+        heads.append(scores.softmax(-1) @ v)
+    return torch.cat(heads, -1) @ ours.output.weight.T
+
+
+@pytest.mark.parametrize("projections", ["fused", "separate"])
+@pytest.mark.parametrize("residual", [False, True])
+def test_all_parts_together_are_their_formulas(projections, residual: bool) -> None:
+    ours = Attention(
+        D,
+        4,
+        E,
+        causal=True,
+        kv_heads=2,
+        qk_norm=True,
+        residual=residual,
+        projections=projections,
+    )
+    filled(ours)
+    x, first = torch.randn(B, T, D), torch.randn(B, 2, T, E)
+    turn = rotation(torch.arange(T), E)
+    given = [first] if residual else list[torch.Tensor]()
+    torch.testing.assert_close(
+        ours(x, rotation=turn, first=given), as_written(ours, x, first if residual else None)
+    )
+    if not residual:  # the first layer leaves its values
+        assert given[0].shape == (B, 2, T, E)
+
+
+def test_a_memory_may_be_asked_by_normed_shared_heads() -> None:
+    fused = filled(Attention(D, 4, E, memory=5, kv_heads=2, qk_norm=True))
+    apart = Attention(D, 4, E, memory=5, kv_heads=2, qk_norm=True, projections="separate")
+    weights = [fused.project[0].weight, *fused.project[1].weight.chunk(2)]
+    for project, weight in zip(apart.project, weights, strict=True):
+        project.weight = nn.Parameter(weight)
+    apart.output, apart.gain = fused.output, fused.gain
+    x, memory = torch.randn(B, T, D), torch.randn(B, S, 5)
+    torch.testing.assert_close(fused(x, memory), apart(x, memory))
+
+
+def test_a_cache_holds_the_shared_heads_alone() -> None:
+    assert Attention(D, 6, E, causal=True, kv_heads=2).state(3, 9)["key"].shape == (3, 2, 10, E)
+    with pytest.raises(InputError, match="6 heads cannot share 4"):
+        Attention(D, 6, E, kv_heads=4)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("apart", [False, True])
+def test_one_place_of_shared_heads_is_the_last_of_all(watched: bool, apart: bool) -> None:
+    attention, x = Attention(D, 4, E, causal=True, kv_heads=2), torch.randn(2, T, D)
+    whole, here = attention(x), window(torch.zeros(2, dtype=torch.long), T - 1, None, T)
+    _, state = attention.step(x[:, :-1], attention.state(2, T), here)
+    at = torch.tensor([T - 1, T - 2]) if apart else here.after
+    last = torch.stack([x[0, -1], x[1, -2 if apart else -1]])[:, None]
+    step = window(at, 1, None, T)
+    if watched:
+        with watching() as shown:
+            y, _ = attention.step(last, state, step)
+        assert shown["attention.0"].shape[:3] == (2, 4, 1)
+    else:
+        y, _ = attention.step(last, state, step)
+    wanted = torch.stack([whole[0, -1], whole[1, -2 if apart else -1]])[:, None]
+    torch.testing.assert_close(y, wanted)
+
+
+def test_a_plain_cache_may_be_attended_to_directly() -> None:
+    attention, x = Attention(D, H, E, causal=True), torch.randn(2, 3, D)
+    here = window(torch.zeros(2, dtype=torch.long), 3, None, 5)
+    _, state = attention.step(x, attention.state(2, 5), here)
+    query = torch.randn(2, H, 3, E)
+    keys = [state[name][:, :, :3] for name in ("key", "value")]
+    torch.testing.assert_close(attend_cached(query, state, here), attend(query, *keys, causal=True))

@@ -19,6 +19,10 @@ def phi(x: Tensor) -> Tensor:
         ("relu", lambda x: x * (x > 0)),
         ("relu2", lambda x: x**2 * (x > 0)),
         ("gelu", lambda x: x * phi(x)),
+        (
+            "gelu_tanh",
+            lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+        ),
     ],
 )
 def test_activations_and_their_layers_are_the_hand_formulas(kind, hand) -> None:

@@ -1,13 +1,18 @@
 """Heads: every pooling against a formula by hand; outputs have the form that was asked for."""
 
+import copy
 import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from netwright.nn.heads import Head, HeadConfig, Pool, make_head, numbers
+from netwright.models import rnn
+from netwright.models.base import Network
+from netwright.nn.heads import Each, Head, HeadConfig, Pool, make_head, numbers
+from netwright.nn.stems import StemConfig
 from netwright.specs import (
     Classes,
     Form,
@@ -202,3 +207,45 @@ def test_a_head_that_makes_no_sense_is_refused_in_a_sentence(
 def test_numbers_that_no_head_can_have_are_no_configuration(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         HeadConfig.model_validate(fields)
+
+
+def _tied(width: int, stem: int = 8) -> Network:
+    torch.manual_seed(0)
+    form = Tokens(9, 6)
+    config = rnn.Config(
+        width=width, layers=1, stem=StemConfig(width=stem), head=HeadConfig(tied=True)
+    )
+    return rnn.structure.build(Signature(form, form, positions="causal"), config)
+
+
+@pytest.mark.parametrize("width", [8, 12])
+def test_a_tied_head_reads_by_the_embedding_behind_a_projection_where_widths_differ(
+    width: int,
+) -> None:
+    net = _tied(width)
+    head = net.head
+    assert isinstance(head, Each)
+    assert (head.project is None) == (width == 8)
+    embeddings = [p for p in net.parameters() if p.shape == (9, 8)]
+    assert len(embeddings) == 1  # one matrix for both
+    h = torch.randn(2, 3, width)
+    read = h if head.project is None else head.project(h)
+    want = F.linear(read, net.stem.embed.weight, head.read.bias)
+    torch.testing.assert_close(head(h), want)
+
+
+def test_a_tied_matrix_survives_its_file_and_a_copy() -> None:
+    net, other = _tied(8), _tied(8)
+    with torch.no_grad():
+        net.stem.embed.weight.add_(1)
+    other.load_state_dict(net.state_dict())
+    assert torch.equal(other.head.read.weight, net.stem.embed.weight)
+    twin = copy.deepcopy(net)
+    assert twin.head.read.weight is twin.stem.embed.weight
+
+
+def test_only_symbols_from_the_same_symbols_are_tied() -> None:
+    torch.manual_seed(0)
+    config = rnn.Config(head=HeadConfig(tied=True))
+    net = rnn.structure.build(Signature(Tokens(9, 6), Classes(3)), config)
+    assert net.head.last.weight.shape == (3, net.trunk.width)

@@ -4,7 +4,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwright.nn.masks import valid, zero_padding
+from netwright.nn.masks import (
+    additive,
+    in_sight,
+    restarted,
+    same_document,
+    valid,
+    zero_padding,
+)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(1, 9))
@@ -42,3 +49,33 @@ def test_padding_gets_no_gradient_and_types_stay() -> None:
     assert h.grad[0].tolist() == [[1, 1], [1, 1], [0, 0]]
     assert zero_padding(torch.ones(1, 2).bfloat16(), torch.tensor([1])).dtype == torch.bfloat16
     assert zero_padding(torch.ones(1, 2).long(), torch.tensor([1])).tolist() == [[1, 0]]
+
+
+@given(st.integers(1, 6), st.booleans(), st.integers(1, 7) | st.none())
+@settings(derandomize=True, deadline=None, max_examples=25)
+def test_in_sight_is_what_is_near_and_not_ahead(size: int, causal: bool, window) -> None:
+    places = torch.arange(size)
+    seen = in_sight(places[:, None] - places, causal=causal, window=window)
+    for t in range(size):
+        for s in range(size):
+            near = window is None or abs(t - s) < window
+            assert seen[t, s].item() == (near and (s <= t or not causal))
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1, max_size=3))
+@settings(derandomize=True, deadline=None, max_examples=25)
+def test_places_start_anew_with_each_document(rows: list[list[int]]) -> None:
+    rows = [sorted(row) for row in rows]
+    documents = torch.tensor(rows)
+    same = same_document(documents)
+    for row, places in zip(rows, restarted(documents).tolist(), strict=True):
+        assert places == [t - row.index(number) for t, number in enumerate(row)]
+    for r, row in enumerate(rows):
+        assert same[r, 0].tolist() == [[a == b for b in row] for a in row]
+
+
+def test_what_is_not_seen_is_hidden_by_a_finite_number() -> None:
+    made = additive(torch.tensor([True, False]), torch.float32)
+    assert made[0] == 0
+    assert made[1] < -1e38
+    assert made.isfinite().all()

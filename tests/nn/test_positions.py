@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.errors import InputError
-from netwright.nn.positions import Learned, Positions, rotate, rotation, sinusoidal
+from netwright.nn.positions import (
+    Learned,
+    Positions,
+    leaning,
+    rotate,
+    rotation,
+    sinusoidal,
+    slopes,
+)
 
 
 @pytest.mark.parametrize("width", [1, 6, 7])
@@ -25,7 +33,7 @@ def test_rows_that_stand_apart_get_their_own_places() -> None:
     assert made.shape == (2, 2, 4)
     torch.testing.assert_close(made[1], sinusoidal(torch.arange(7), 4)[5:])
     cos, sin = rotation(places, 4)
-    assert cos.shape == sin.shape == (2, 1, 2, 2)
+    assert cos.shape == sin.shape == (2, 1, 2, 4)
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
@@ -67,9 +75,32 @@ def test_more_places_than_were_learned_are_refused_in_a_sentence() -> None:
         positions(torch.zeros(2, 5, 3), torch.arange(5))
 
 
-@pytest.mark.parametrize("kind", ["sinusoidal", "learned", "rotary", "none"])
+@pytest.mark.parametrize("kind", ["sinusoidal", "learned", "rotary", "alibi", "none"])
 def test_each_kind_either_adds_or_rotates(kind: str) -> None:
     h = torch.zeros(2, 4, 6)
     moved, turn = Positions(kind, 6, 4, 2)(h, torch.arange(4))  # type: ignore[arg-type]
     assert moved.ne(h).any() == (kind in ("sinusoidal", "learned"))
     assert (turn is not None) == (kind == "rotary")
+
+
+def test_a_rotation_in_halved_floats_is_the_same_to_their_precision() -> None:
+    x, turn = torch.randn(1, 2, 5, 8), rotation(torch.arange(5), 8)
+    halved = rotate(x.bfloat16(), turn)
+    assert halved.dtype == torch.bfloat16
+    torch.testing.assert_close(halved.float(), rotate(x, turn), rtol=0.05, atol=0.05)
+
+
+def test_slopes_are_the_papers_for_eight_heads() -> None:
+    assert slopes(8).flatten().tolist() == [1 / 2**i for i in range(1, 9)]
+    assert slopes(2).flatten().tolist() == [1 / 16, 1 / 256]
+    assert slopes(3).shape == (3, 1, 1)
+
+
+def test_a_score_leans_by_its_distance_either_way() -> None:
+    distance = torch.arange(4)[:, None] - torch.arange(4)
+    made = leaning(distance, slopes(2))
+    assert made.shape == (2, 4, 4)
+    for head, slope in enumerate((1 / 16, 1 / 256)):
+        for t in range(4):
+            for s in range(4):
+                assert made[head, t, s].item() == pytest.approx(-slope * abs(t - s))

@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from netwright.nn.flops import forward_flops, on_meta, training_flops
 from netwright.nn.look import watching
 from netwright.nn.recurrence import Recurrent, RecurrentLayer, mirrored
+from netwright.train.quantise import quantise
 
 KINDS = ("lstm", "gru")
 
@@ -213,3 +215,60 @@ def test_on_the_meta_device_shapes_and_flops_are_those_of_the_equations(
     y, state = net.step(x, net.state(2), torch.zeros(2, dtype=torch.long, device="meta"))
     assert y.shape == (2, 6, 8)
     assert [tuple(s.shape) for s in state.values()] == [(2, 1, 8)] * states
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropped_weights_are_those_of_the_state_and_the_same_at_all_places(kind: str) -> None:
+    net, x = RecurrentLayer(kind, 5, 7, weight_dropout=0.5), torch.randn(3, 6, 5)
+    torch.manual_seed(3)
+    y, _ = net(x)
+    torch.manual_seed(3)
+    other = RecurrentLayer(kind, 5, 7)
+    with torch.no_grad():
+        for p, q in zip(other.core.parameters(), net.core.parameters(), strict=True):
+            p.copy_(q)
+        torch.manual_seed(3)
+        other.core.weight_hh_l0.copy_(F.dropout(net.core.weight_hh_l0, 0.5))
+    torch.testing.assert_close(y, other(x)[0], rtol=1e-5, atol=1e-6)
+    assert not torch.equal(y, net(x)[0])
+    y.square().sum().backward()
+    dead = other.core.weight_hh_l0 == 0
+    assert torch.equal(net.core.weight_hh_l0.grad == 0, dead)
+    net.eval()
+    torch.testing.assert_close(net(x), net(x), rtol=0, atol=0)
+
+
+def test_a_locked_mask_between_layers_holds_for_a_whole_sequence() -> None:
+    torch.manual_seed(0)
+    net = Recurrent("gru", 5, 30, 2, dropout=0.5, locked=True)
+    seen: list[Tensor] = []
+    net.ahead[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net(torch.randn(2, 6, 5))
+    zero = seen[0] == 0
+    assert torch.equal(zero, zero[:, :1].expand_as(zero))
+    assert 0.2 < zero.float().mean() < 0.8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_eight_bit_layers_answer_and_step_like_their_own(kind: str, layers: int) -> None:
+    torch.manual_seed(0)
+    net, x = Recurrent(kind, 5, 8, layers).eval(), torch.randn(3, 6, 5)
+    lengths = torch.tensor([2, 6, 0])
+    with torch.no_grad():
+        whole, (_, ragged) = net(x), net.step(x, net.state(3), lengths)
+        quantise(net, "int8", torch.device("cpu"))
+        assert not list(net.parameters())
+        torch.testing.assert_close(net(x), whole, rtol=0, atol=0.05)
+        first, state = net.step(x[:, :2], net.state(3))
+        second, _ = net.step(x[:, 2:], state)
+        torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=0, atol=0.05)
+        _, again = net.step(x, net.state(3), lengths)
+    torch.testing.assert_close(again, ragged, rtol=0, atol=0.05)
+    assert not any(v[2].any() for v in again.values())
+
+
+def test_a_state_follows_the_layers_to_another_precision() -> None:
+    net = Recurrent("lstm", 5, 7).double()
+    assert {v.dtype for v in net.state(2).values()} == {torch.float64}
+    assert "origin" not in net.state_dict()

@@ -163,3 +163,16 @@ def test_what_no_stem_reads_is_refused_in_a_sentence(
 def test_a_size_of_nothing_is_no_configuration(name: str) -> None:
     with pytest.raises(ValidationError, match="greater than 0"):
         StemConfig.model_validate({name: 0})
+
+
+def test_dropped_symbols_are_zero_for_a_whole_batch_and_the_rest_is_scaled() -> None:
+    stem = stem_for(Tokens(50, 40), "sequence", width=4, dropout=0.5)
+    x = torch.arange(50).repeat(3, 1)
+    torch.manual_seed(1)
+    h = stem(x)
+    lost = (h == 0).all(2)
+    assert torch.equal(lost[0], lost[1])
+    assert 10 < int(lost[0].sum()) < 40
+    kept = ~lost[0]
+    torch.testing.assert_close(h[0, kept], 2 * stem.embed.weight[kept])
+    assert torch.equal(stem.eval()(x)[0], stem.embed.weight)

@@ -9,6 +9,7 @@ from netwright.errors import DamagedError, escaped
 from netwright.report.contest_page import write_contest_page
 from netwright.report.numbers import MINUS
 from netwright.tasks.base import Exhibit
+from netwright.train.run import Run
 from reports import Words, read_page, write_contest
 
 HOSTILE = (
@@ -162,6 +163,18 @@ def test_a_contest_without_a_single_figure_has_a_page(tmp_path):
     page = read_page(write_contest_page(write_contest(tmp_path / "c", change=nothing)))
     for words in ("No verdict: no network finished.", "No run wrote", "nothing was measured"):
         assert words in page.words
+
+
+def test_the_cost_of_one_more_symbol_is_drawn_where_nets_make_them_one_by_one(tmp_path):
+    folder = write_contest(tmp_path / "c", seeds=1)
+    assert 'id="growing"' not in write_contest_page(folder).read_text("utf-8")
+    for cell in (folder / "cells").iterdir():
+        with Run.own(cell) as run:
+            run.cost({**run.view.cost(), "per_place": [[16, 1e-3], [64, 2e-3]]})
+    source = write_contest_page(folder).read_text("utf-8")
+    assert source.count("one more symbol in ms over symbols before it") == 0
+    assert "one more symbol over symbols before it" in source
+    assert "ends at 2 ms" in source
 
 
 def test_a_cost_that_nobody_could_measure_leaves_no_empty_chart(tmp_path):

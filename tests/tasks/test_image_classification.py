@@ -10,10 +10,8 @@ from pydantic import ValidationError
 from sklearn.datasets import load_digits
 from sklearn.metrics import (
     accuracy_score,
-    confusion_matrix,
     f1_score,
     log_loss,
-    precision_recall_fscore_support,
     top_k_accuracy_score,
 )
 from torch import Generator, Tensor, nn
@@ -23,7 +21,7 @@ from netwright.datasets.base import Tensors
 from netwright.errors import InputError
 from netwright.specs import Batch, Classes, Frozen, Image, Labels, Part, Pictures, Schema
 from netwright.tasks.base import Draw
-from netwright.tasks.image_classification import ImageClassification, confusion, per_class
+from netwright.tasks.image_classification import ImageClassification
 
 
 @dataclass(frozen=True)
@@ -260,16 +258,6 @@ def test_an_empty_part_is_an_error_with_a_sentence() -> None:
     held = made(0)
     with pytest.raises(InputError, match="no pictures"):
         bound(held).evaluate({"net": drawn(held)}, held, "test")
-
-
-def test_counts_and_figures_per_class_agree_with_scikit_learn() -> None:
-    truth = torch.tensor([0, 0, 1, 2, 2, 2, 4])
-    guess = torch.tensor([0, 1, 1, 2, 0, 2, 1])
-    counts = confusion(truth, guess, 5)
-    assert counts.tolist() == confusion_matrix(truth, guess, labels=range(5)).tolist()
-    wanted = precision_recall_fscore_support(truth, guess, labels=range(5), zero_division=0)
-    for column, numbers in zip(per_class(counts).T, wanted, strict=True):
-        assert column.tolist() == pytest.approx(list(numbers))
 
 
 def test_exhibits_show_classes_confusion_and_the_surest_mistakes() -> None:

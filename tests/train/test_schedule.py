@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwright.train.schedule import Shape, factor
+from netwright.train.schedule import Ramp, Shape, factor, ramp
 
 
 @given(
@@ -40,3 +40,14 @@ def test_known_values() -> None:
     assert factor("trapezoid", 50, 100, warmup=0.1, cooldown=0.2) == 1
     assert factor("trapezoid", 90, 100, warmup=0.1, cooldown=0.2) == pytest.approx(0.5)
     assert factor("constant", 0, 100, warmup=0.1, cooldown=0) == pytest.approx(1 / 11)
+
+
+@pytest.mark.parametrize(
+    ("shape", "shares"),
+    [("constant", [1, 1, 1]), ("rising", [0, 0.5, 1]), ("falling", [1, 0.5, 0])],
+)
+def test_shares_of_dropout_change_linearly_over_the_training(
+    shape: Ramp, shares: list[float]
+) -> None:
+    assert [ramp(shape, step, 10) for step in (0, 5, 10)] == shares
+    assert ramp("rising", 20, 10) == 1  # a horizon that was corrected downwards

@@ -110,3 +110,13 @@ def test_a_wrong_structure_or_preset_is_told() -> None:
         role_candidates("a=mlp/tiny+b=cnn/tinny")
     with pytest.raises(InputError, match="no structure ''"):
         role_candidates("cnn/tiny+")
+
+
+def test_columns_go_to_a_table_and_to_nothing_else(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("sentence,label\na b,x\n", "utf-8")
+    _, named = find_target("text-classification", table, "text=sentence,label=label")
+    assert named.name == "text-table"
+    assert named.config == {"path": str(table), "columns": "text=sentence,label=label"}
+    with pytest.raises(InputError, match="'digits' has no columns"):
+        find_target("digits", None, "text=a")

@@ -29,6 +29,9 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     """TARGET and `--data`."""
     parser.add_argument("target", metavar="TARGET", help="a task or a data set; see netwright list")
     parser.add_argument("--data", metavar="NAME|PATH", help="a data set by name, or your own files")
+    parser.add_argument(
+        "--columns", metavar="C", help="which column of a table is what: text=sentence,label=label"
+    )
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:

@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.target,
         candidates=arguments.candidates,
         data=arguments.data,
+        columns=arguments.columns,
         recipe=arguments.recipe,
         budget=arguments.budget,
         seeds=arguments.seeds,

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.target,
         structure=arguments.structure,
         data=arguments.data,
+        columns=arguments.columns,
         recipe=arguments.recipe,
         budget=arguments.budget,
         **execution(arguments),

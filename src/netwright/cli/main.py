@@ -13,6 +13,7 @@ from netwright.cli import (
     compare,
     cost,
     evaluate,
+    generate,
     listing,
     matrix,
     predict,
@@ -22,7 +23,7 @@ from netwright.cli import (
 )
 from netwright.errors import InputError, MachineError, NetwrightError, nearest, shown
 
-VERBS = (compare, train, resume, evaluate, predict, report, cost, matrix, listing)
+VERBS = (compare, train, resume, evaluate, predict, generate, report, cost, matrix, listing)
 EPILOG = """\
 examples:
   netwright compare digits --budget 3s

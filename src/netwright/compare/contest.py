@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ import torch
 from netwright import files
 from netwright.compare import circumstances
 from netwright.compare import plan as planning
-from netwright.compare.decide import Candidate, Contest, decide
+from netwright.compare.decide import Contest, decide
+from netwright.compare.ended import Ended, candidates_of
 from netwright.compare.floors import floor_candidates
 from netwright.compare.plan import Planned, Wanted, cell_id, plan_candidates
 from netwright.compare.table import table
-from netwright.compare.verdict import AXES, Axis, Cell, Spent, Verdict
-from netwright.cost.process import measure_run
+from netwright.compare.verdict import AXES, Axis, Cell, Verdict
+from netwright.cost.process import measure_runs
 from netwright.errors import (
     BusyError,
     DivergedError,
@@ -35,7 +36,6 @@ from netwright.errors import (
     shown,
     unknown,
 )
-from netwright.metrics.base import Figure
 from netwright.results import Shown
 from netwright.train import work
 from netwright.train.budget import Budget, Clocks
@@ -47,17 +47,6 @@ from netwright.train.recipe import Named, Recipe, merged
 from netwright.train.run import Run, RunView
 from netwright.train.setting import Setting, bind_task, open_data, open_setting, start_live
 from netwright.train.target import find_target
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How one cell ended."""
-
-    cell: Cell
-    figure: Figure | None = None
-    cost: Mapping[str, Any] | None = None
-    code: int = 0
-    """Of the error that it failed with."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +102,7 @@ def hold(
     *,
     candidates: str | None,
     data: str | Path | None,
+    columns: str | None = None,
     recipe: Path | None,
     budget: str,
     seeds: int,
@@ -125,7 +115,7 @@ def hold(
     if seeds < 1:
         raise InputError(f"cannot train {seeds} seeds", do="--seeds 3")
     cost = _axis(axis)
-    task_name, named = find_target(target, data)
+    task_name, named = find_target(target, data, columns)
     if recipe is not None:  # one split for all candidates
         block = read_yaml(recipe).get("data") or {}
         if isinstance(block, dict):
@@ -161,7 +151,7 @@ def hold(
     judged = [e.figure for many in ended.values() for e in many] + [f.figure for f in floors]
     figure = next((f for f in judged if f), None)
     names = None if candidates is None else ",".join(p.name for p in planned)
-    command = planning.command(target, names, data, recipe, budget, seeds, axis)
+    command = planning.command(target, names, data, columns, recipe, budget, seeds, axis)
     steps = {n: [int(e.cost["steps"]) for e in many if e.cost] for n, many in ended.items()}
     contest = Contest(
         task=task_name,
@@ -173,7 +163,9 @@ def hold(
         budget=str(wanted.budget),
         seeds=seeds,
         parts=parts,
-        candidates=[_candidate(p, ended.get(p.name, ()), wanted) for p in planned],
+        candidates=[
+            c for p in planned for c in candidates_of(p, ended.get(p.name, ()), wanted.budget)
+        ],
         floors=floors,
         cost=cost,
         machine=circumstances.machine(machine),
@@ -308,7 +300,13 @@ def _cell(
         folder=f"cells/{where.name}",
         sha256=hashlib.sha256(raw).hexdigest(),
     )
-    return Ended(cell, figures[setting.task.figure], view.cost())
+    variants = bind_task(recipe.task, setting.data.schema).variants()
+    return Ended(
+        cell,
+        figures[setting.task.figure],
+        view.cost(),
+        variants={v.title: figures[v.figure] for v in variants},
+    )
 
 
 def _measure(
@@ -319,56 +317,27 @@ def _measure(
     progress: Progress,
 ) -> None:
     """Latency, memory and energy of each candidate's first cell, in a fresh process each."""
-    for p in planned:
-        done = [e for e in ended[p.name] if e.figure is not None]
-        if not done or done[0].cost is None or "latency" in done[0].cost:
-            continue
-        where = folder / done[0].cell.folder
-        progress.say(f"measuring {p.name}")
-        try:
-            found = measure_run(where, device=options.device, threads=options.threads or 1)
-        except NetwrightError as error:
-            progress.say(f"netwright: {error}")
+    first = {
+        p.name: next((e for e in ended[p.name] if e.figure is not None), None) for p in planned
+    }
+    due = {n: e for n, e in first.items() if e and e.cost is not None and "latency" not in e.cost}
+    if not due:
+        return
+    progress.say(f"measuring {', '.join(due)}")
+    folders = [folder / e.cell.folder for e in due.values()]
+    try:
+        found = measure_runs(folders, device=options.device, threads=options.threads or 1)
+    except NetwrightError as error:
+        progress.say(f"netwright: {error}")
+        return
+    for (name, done), where, measured in zip(due.items(), folders, found, strict=True):
+        if "error" in measured:
+            progress.say(f"netwright: {name} could not be measured: {measured['error']}")
             continue
         with Run.own(where) as run:
-            run.cost({**run.view.cost(), **found})
-        at = ended[p.name].index(done[0])
-        cost = RunView.open(where).cost()
-        ended[p.name][at] = Ended(done[0].cell, done[0].figure, cost)
-
-
-def _candidate(p: Planned, ended: Sequence[Ended], wanted: Wanted) -> Candidate:
-    if p.refusal:
-        return Candidate(p.name, p.family, status="refused", reason=p.refusal, roles=p.roles)
-    done = [e for e in ended if e.figure is not None]
-    cells = [e.cell for e in ended]
-    if not done:
-        reason = next((e.cell.reason for e in ended), "it was not trained")
-        return Candidate(
-            p.name, p.family, status="failed", reason=reason, roles=p.roles, cells=cells
-        )
-    costs = [e.cost or {} for e in done]
-    spent = [
-        Spent(seed=e.cell.seed, granted=wanted.budget.seconds, spent=float(c.get("seconds", 0.0)))
-        for e, c in zip(done, costs, strict=True)
-    ]
-    axes: dict[Axis, float | None] = {
-        "forward_flops": float(costs[0]["forward_flops"]),
-        "training_flops": sum(float(c["training_flops"]) for c in costs) / len(costs),
-        "seconds": sum(s.spent for s in spent) / len(spent),
-        "parameters": float(costs[0]["parameters"]),
-        "latency": _number(costs[0].get("latency")),
-        "memory": _number(costs[0].get("memory")),
-        "energy": _number(costs[0].get("energy")),
-    }
-    figures = [e.figure for e in done if e.figure is not None]
-    return Candidate(
-        p.name, p.family, figures=figures, roles=p.roles, spent=spent, costs=axes, cells=cells
-    )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+            run.cost({**run.view.cost(), **measured})
+        at = ended[name].index(done)
+        ended[name][at] = replace(done, cost=RunView.open(where).cost())
 
 
 def _axis(name: str) -> Axis:

@@ -14,7 +14,6 @@ from netwright.compare.decide import FloorCandidate
 from netwright.errors import DamagedError, NetwrightError
 from netwright.files import JSON
 from netwright.metrics.base import Figure
-from netwright.tasks.base import Draw
 from netwright.train import manifest
 from netwright.train.budget import Clocks
 from netwright.train.judge import figures_of, plain, rows
@@ -65,15 +64,9 @@ def fit(floor: Any, setting: Setting) -> Fitted:
     """Fit on the training part, or on a seeded subsample of it, and judge the test part."""
     task, part = setting.task, setting.data.parts["train"]
     clocks = Clocks()
-    note = ""
-    index = torch.arange(len(part))
-    if len(part) > floor.limit:
-        index = torch.randperm(len(part), generator=stream(0, "floor"))[: floor.limit]
-        note = f"fitted on {floor.limit:,} of {len(part):,} training samples"
     with outer_states_kept(), torch.no_grad():
         key_global(key(0, "floor"))
-        draw = Draw(index.to(setting.device))
-        batch = task.batch(part, draw, stream(0, "floor"), train=False)
+        batch, note = task.sample(part, floor.limit, stream(0, "floor"))
         # as many BLAS threads as we were given: more of them wait for each other
         with threadpool_limits(torch.get_num_threads()), clocks.running("fit"):
             nets = floor.fit(batch, setting.data.schema, stream(0, "floor"))

@@ -176,6 +176,7 @@ def command(
     target: str,
     candidates: str | None,
     data: object,
+    columns: str | None,
     recipe: Path | None,
     budget: str,
     seeds: int,
@@ -184,6 +185,7 @@ def command(
     """The command that makes a contest again; files by their last part, for no path leaves."""
     words = ["netwright", "compare", target]
     words += ["--data", Path(str(data)).name] if data is not None else []
+    words += ["--columns", columns] if columns is not None else []
     words += ["--candidates", candidates] if candidates is not None else []
     words += ["--recipe", recipe.name] if recipe is not None else []
     words += ["--budget", budget, "--seeds", str(seeds)]

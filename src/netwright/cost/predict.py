@@ -6,8 +6,8 @@ import psutil
 import torch
 
 from netwright.cost.measure import latency, peak_memory, waiter
-from netwright.models.base import meta_inputs
 from netwright.nn.flops import on_meta, parameters, saved_bytes, training_bytes
+from netwright.nn.toys import meta_inputs
 from netwright.results import Prediction
 from netwright.tasks.base import Draw
 from netwright.train.budget import Clocks, Ledger

@@ -13,7 +13,18 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from netwright.specs import Batch, Frozen, Part, Pictures, Schema
+from netwright.specs import (
+    Batch,
+    Frozen,
+    Labels,
+    Numbers,
+    Part,
+    Pictures,
+    Schema,
+    Series,
+    Symbols,
+    Text,
+)
 
 PARTS = ("train", "validation", "test")
 
@@ -34,6 +45,52 @@ class Tensors:
     def to(self, device: torch.device) -> "Tensors":
         """The same part on `device`."""
         return Tensors({name: column.to(device) for name, column in self.columns.items()})
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """A part whose texts have lengths of their own, in memory, one behind the other."""
+
+    name: str
+    """Of the ragged column; `gather` also gives `lengths`."""
+    flat: Tensor
+    """(m,) symbols of all texts."""
+    lengths: Tensor
+    """(n,) symbols of each; on the CPU."""
+    columns: Mapping[str, Tensor]
+    """The other columns, first axis the samples."""
+    starts: Tensor
+    """(n,) where each begins in `flat`; on the CPU. See `ragged`."""
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def gather(self, index: Tensor) -> Batch:
+        """The samples at `index`, (n,): texts as (n, t), zeros beyond their `lengths`.
+
+        t is the longest text's length, rounded up to a multiple of 8.
+        """
+        here = index.cpu()
+        lengths, starts = self.lengths[here], self.starts[here]
+        longest = max(1, int(lengths.max())) if len(here) else 1
+        place = torch.arange(-(-longest // 8) * 8)
+        inside = place < lengths[:, None]
+        at = torch.where(inside, starts[:, None] + place, 0).to(self.flat.device)
+        text = self.flat[at].masked_fill(~inside.to(self.flat.device), 0)
+        others = {k: v.index_select(0, index.to(v.device)) for k, v in self.columns.items()}
+        return {self.name: text, "lengths": lengths.to(index.device), **others}
+
+    def to(self, device: torch.device) -> "Ragged":
+        """The same part with its texts on `device`."""
+        moved = {name: column.to(device) for name, column in self.columns.items()}
+        return Ragged(self.name, self.flat.to(device), self.lengths, moved, self.starts)
+
+
+def ragged(name: str, texts: Sequence[Sequence[int]], columns: Mapping[str, Tensor]) -> Ragged:
+    """A ragged part out of lists of symbols."""
+    lengths = torch.tensor([len(t) for t in texts], dtype=torch.long)
+    flat = torch.tensor([s for t in texts for s in t] or [0], dtype=torch.int32)
+    return Ragged(name, flat, lengths, columns, lengths.cumsum(0) - lengths)
 
 
 @runtime_checkable
@@ -101,9 +158,15 @@ def example(schema: Schema, n: int) -> Batch:
     """A toy batch of zeros, as `gather` would give it; for `cost` and for tests."""
     made: Batch = {}
     for name, column in schema.columns.items():
-        if isinstance(column, Pictures):
-            f = column.form
-            made[name] = torch.zeros(n, f.channels, f.height, f.width, dtype=torch.uint8)
-        else:
-            made[name] = torch.zeros(n, dtype=torch.long)
+        match column:
+            case Pictures(form=f):
+                made[name] = torch.zeros(n, f.channels, f.height, f.width, dtype=torch.uint8)
+            case Labels():
+                made[name] = torch.zeros(n, dtype=torch.long)
+            case Text() | Symbols():
+                made[name] = torch.zeros(n, column.length, dtype=torch.int32)
+            case Series():
+                made[name] = torch.zeros(n, column.length, column.features)
+            case Numbers():
+                made[name] = torch.zeros(n, len(column.names))
     return made

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from netwright.errors import InputError
-from netwright.nn.heads import Head, HeadConfig, make_head
+from netwright.nn.heads import Head, HeadConfig, make_head, tie
 from netwright.nn.look import watching
 from netwright.nn.stems import Condition, Prefixed, Stem, StemConfig, make_stem
+from netwright.nn.toys import zeros
 from netwright.specs import (
     Classes,
     Form,
@@ -45,6 +46,10 @@ class Trunk(nn.Module):
     """Features of what it gives."""
     scale: int = 1
     """By how much it multiplies each side of a grid, where the plan asks it to grow."""
+    capacity: int | None = None
+    """Places that its state can hold; None: any number."""
+    packs: bool = False
+    """Whether `packed` can keep several documents in one sequence apart."""
 
     def forward(
         self,
@@ -54,6 +59,13 @@ class Trunk(nn.Module):
         memory_lengths: Tensor | None = None,
     ) -> Tensor:
         """`lengths` (b,): valid places of a sequence; `memory` (b, s, d'): what it attends to."""
+        raise NotImplementedError
+
+    def packed(self, h: Tensor, documents: Tensor) -> Tensor:
+        """`forward` of sequences that each hold several documents, which do not see each other.
+
+        `documents` (b, t): a number for each place, the same within one document, never falling.
+        """
         raise NotImplementedError
 
     def prepare(self, h: Tensor) -> None:
@@ -107,13 +119,28 @@ class Network(nn.Module):
         context: Tensor | None = None,
         context_lengths: Tensor | None = None,
         condition: Tensor | None = None,
+        documents: Tensor | None = None,
+        places: Tensor | None = None,
     ) -> Tensor:
-        """A batch of the input form to the output form; padding beyond `lengths` is not read."""
+        """A batch of the input form to the output form; padding beyond `lengths` is not read.
+
+        `places` (m,): indices into all places of the batch, one row behind the other, where an
+        output a place is asked for: (m, ...), and the head computes no others.
+
+        `documents` (b, t): which document each place belongs to, where several are packed into one
+        sequence; an InputError where the trunk cannot keep them apart.
+        """
         x = self.stem.clean(x, lengths)  # a stride may straddle the end
         h = self._read(x, condition)
+        if documents is not None:
+            return self._packed(h, documents)
         inner = self.stem.lengths(lengths)
         memory = self._remember(context, context_lengths)
         h = self.trunk(h, inner, memory, context_lengths if memory is not None else None)
+        if places is not None:
+            h = h.flatten(0, 1).index_select(0, places)[None]
+            asked: Tensor = self.head(h)[0]
+            return asked
         y: Tensor = self.head(h, inner, condition)
         return y
 
@@ -162,6 +189,26 @@ class Network(nn.Module):
     def prepare(self, x: Tensor, condition: Tensor | None = None) -> None:
         """Once, before step 0, with some training inputs: what must see data (whitening)."""
         self.trunk.prepare(self._read(x, condition))
+
+    @property
+    def capacity(self) -> int | None:
+        """Places that its state can hold; None: any number."""
+        return self.trunk.capacity
+
+    @property
+    def packs(self) -> bool:
+        """Whether documents that are packed into one sequence are kept apart."""
+        return self.trunk.packs and self.encoder is None and self.signature.positions == "causal"
+
+    def _packed(self, h: Tensor, documents: Tensor) -> Tensor:
+        if not self.packs:
+            raise InputError(
+                "this network cannot keep packed documents apart",
+                why="what it carries from place to place knows no documents",
+                do="one document a sequence",
+            )
+        y: Tensor = self.head(self.trunk.packed(h, documents))
+        return y
 
     def _read(self, x: Tensor, condition: Tensor | None) -> Tensor:
         h: Tensor = self.stem(x)
@@ -256,6 +303,8 @@ class Structure(ABC):
         head = make_head(layout, shape, signature, config.head)
         if isinstance(head, Refusal):
             return head
+        if config.head.tied:
+            tie(stem, head)
         beside = Condition(signature.condition, stem.width) if signature.condition else None
         return Network(
             signature,
@@ -320,32 +369,6 @@ class Structure(ABC):
             return stem
         trunk = self.trunk(config, Plan("sequence", stem.width, stem.size, "aligned", "keep"))
         return trunk if isinstance(trunk, Refusal) else Encoder(stem, trunk)
-
-
-def zeros(form: Form, n: int) -> Tensor:
-    """A batch of `n` zeros of this form, on torch's current device."""
-    match form:
-        case Image(c, h, w):
-            return torch.zeros(n, c, h, w)
-        case Tokens(_, length):
-            return torch.zeros(n, length, dtype=torch.long)
-        case Frames(features, length):
-            return torch.zeros(n, length, features)
-        case Vector(features):
-            return torch.zeros(n, features)
-        case Classes():
-            return torch.zeros(n, dtype=torch.long)
-
-
-def meta_inputs(signature: Signature, n: int) -> dict[str, Tensor]:
-    """What a network of this signature is called with, `n` samples on the meta device."""
-    with torch.device("meta"):
-        inputs = {"x": zeros(signature.input, n)}
-        if signature.context is not None:
-            inputs["context"] = zeros(signature.context, n)
-        if signature.condition is not None:
-            inputs["condition"] = zeros(signature.condition, n)
-    return inputs
 
 
 @torch.no_grad()

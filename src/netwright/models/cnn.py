@@ -1,7 +1,8 @@
 """Convolutional nets: stages of convolutions over a grid, each followed by a pool; TCNs over time.
 
 Sources: LeCun et al. 1998; He et al. 2016 (residual); Liu et al. 2022 (ConvNeXt); Bai et al. 2018
-(TCN); Jordan 2024 (whitening, partial identity). The blocks lie in `nn/convolution.py`.
+(TCN); Kim 2014 (widths side by side); Jordan 2024 (whitening, partial identity). The blocks lie in
+`nn/convolution.py` and `nn/text_convolution.py`.
 Dimensions: b batch, c channels, h height, w width, t places, d features.
 """
 
@@ -9,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import ClassVar, Literal, Self, final
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from netwright.models._convolved import LevelsTrunk, PhrasesTrunk
 from netwright.models.base import Structure, StructureConfig, Trunk
 from netwright.nn.convolution import (
     ACTIVATIONS,
@@ -19,7 +21,6 @@ from netwright.nn.convolution import (
     Activation,
     ChannelNormKind,
     ConvNextBlock,
-    DilatedBlock,
     PlainBlock,
     Pooling,
     ResidualBlock,
@@ -30,8 +31,8 @@ from netwright.nn.convolution import (
 )
 from netwright.nn.heads import HeadConfig
 from netwright.nn.look import show
-from netwright.nn.masks import zero_padding
 from netwright.nn.stems import StemConfig
+from netwright.nn.text_convolution import SideBySide
 from netwright.nn.whitening import Whitening
 from netwright.specs import Classes, Form, Frozen, Image, Layout, Plan, Refusal, Vector
 
@@ -79,6 +80,11 @@ class Config(StructureConfig):
     """Behind each stage, and inside each level."""
     levels: int = Field(5, ge=1)
     """Dilated blocks along a sequence, kernel 3: they see 1 + 4 (2^levels - 1) places."""
+    widths: tuple[PositiveInt, ...] = ()
+    """Along a sequence, convolutions of these many places side by side in place of the levels; the
+    head's pooling takes the maximum over time."""
+    channels: int = Field(64, ge=1)
+    """Of each of the `widths`."""
 
 
 @final
@@ -175,64 +181,6 @@ def _branched(stage: Stage, before: int, config: Config) -> list[nn.Module]:
     return blocks
 
 
-@final
-class SequenceTrunk(Trunk):
-    """A sequence (b, t, d) through dilated levels to the same; a causal one steps."""
-
-    def __init__(self, config: Config, width: int, *, causal: bool) -> None:
-        super().__init__()
-        self.width = width
-        self.levels = nn.ModuleList(
-            DilatedBlock(
-                width,
-                dilation=2**level,
-                causal=causal,
-                activation=config.activation,
-                dropout=config.dropout,
-            )
-            for level in range(config.levels)
-        )
-        self.norm = nn.LayerNorm(width)
-
-    def forward(
-        self,
-        h: Tensor,
-        lengths: Tensor | None = None,
-        memory: Tensor | None = None,  # noqa: ARG002 refused
-        memory_lengths: Tensor | None = None,  # noqa: ARG002
-    ) -> Tensor:
-        """(b, t, d) to the same; zeros beyond `lengths`."""
-        for level in self.levels:
-            h = level(h, lengths)
-            show("block", h)
-        return zero_padding(self.norm(h), lengths)
-
-    def state(self, batch: int) -> dict[str, Tensor]:
-        """Each level's last inputs: `window.0`, ..., (b, 2, 2 dilation, d), zeros."""
-        return {f"window.{i}": level.window(batch) for i, level in self._numbered()}
-
-    def step(
-        self,
-        h: Tensor,
-        state: Mapping[str, Tensor],
-        lengths: Tensor | None = None,
-        memory: Tensor | None = None,  # noqa: ARG002 refused
-        memory_lengths: Tensor | None = None,  # noqa: ARG002
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The next places, each level from its window."""
-        new = {}
-        for i, level in self._numbered():
-            h, new[f"window.{i}"] = level.step(h, state[f"window.{i}"], lengths)
-            show("block", h)
-        y: Tensor = self.norm(h)
-        return y, new
-
-    def _numbered(self) -> list[tuple[int, DilatedBlock]]:
-        return [
-            (i, level) for i, level in enumerate(self.levels) if isinstance(level, DilatedBlock)
-        ]
-
-
 def remains(config: Config, side: int) -> int:
     """Places that are left of a side of `side` places; below 1 where the picture is too small."""
     side -= max(config.whiten - 1, 0)
@@ -310,6 +258,16 @@ class Cnn(Structure):
             norm="layer",
             activation="gelu",
         ),
+        # Dilations 1, 2, ..., 128: a place sees 1,021. Norms are of each place alone, so nothing
+        # leaks along time. 8 x 98,816 + 256 in the trunk; with 65 symbols 807,489 in all.
+        "language": Config(levels=8, activation="gelu", stem=StemConfig(width=128)),
+        # Kim 2014, section 3.1, with 64 channels for 100.
+        "text": Config(
+            widths=(3, 4, 5),
+            channels=64,
+            stem=StemConfig(width=128),
+            head=HeadConfig(pooling="max", dropout=0.5),
+        ),
     }
 
     def layouts(self, form: Form, output: Form) -> Sequence[Layout] | Refusal:
@@ -334,7 +292,26 @@ class Cnn(Structure):
         if plan.layout == "sequence":
             if plan.positions == "free" and config.head.pooling == "class_token":
                 return Refusal("a class token read by convolutions would see its neighbours alone")
-            return SequenceTrunk(config, plan.width, causal=plan.positions == "causal")
+            if not config.widths:
+                return LevelsTrunk(
+                    plan.width,
+                    config.levels,
+                    causal=plan.positions == "causal",
+                    activation=config.activation,
+                    dropout=config.dropout,
+                )
+            if plan.positions == "causal":
+                return Refusal(
+                    "convolutions side by side look ahead and see one phrase; what comes next is "
+                    "read by levels (widths: none)"
+                )
+            phrases = SideBySide(plan.width, config.widths, config.channels, config.activation)
+            return PhrasesTrunk(phrases, config.dropout)
+        if config.widths:
+            return Refusal(
+                "convolutions side by side slide along a sequence, and a picture is a grid; take "
+                "stages (widths: none)"
+            )
         keep = plan.scale == "keep"
         even = [stage.kernel for stage in config.stages if stage.kernel % 2 == 0]
         if keep and even:

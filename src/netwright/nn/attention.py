@@ -1,12 +1,13 @@
 """Multi-head attention: softmax(q k^T / sqrt(e)) v, with masks, a memory and a cache.
 
-Source: Vaswani et al. 2017, sections 3.2.1 and 3.2.2.
-Dimensions: b batch, t places that ask, s places that are asked, h heads, e features of a head, d
-features of a place, n places of one step.
+Source: Vaswani et al. 2017, sections 3.2.1 and 3.2.2. Keys and values may have fewer heads than
+queries (Shazeer 2019, section 3; Ainslie et al. 2023, section 2.2), queries and keys may be
+normed (Henry et al. 2020), values may be mixed with those of the first layer (Zhou et al. 2024).
+Dimensions: b batch, t places that ask, s places that are asked, h heads, g heads of keys and
+values, e features of a head, d features of a place, n places of one step.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -14,9 +15,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from netwright.errors import InputError
+from netwright.nn.cache import Window, empty_cache, recall, remember, window
 from netwright.nn.look import looked_at, show
-from netwright.nn.masks import valid
+from netwright.nn.masks import additive, lowest, valid
+from netwright.nn.norm import EPSILON
 from netwright.nn.positions import Rotation, rotate
+
+__all__ = [
+    "HALVED_OPEN",
+    "Attention",
+    "Window",
+    "attend",
+    "attend_cached",
+    "attend_one",
+    "attended",
+    "empty_cache",
+    "mask_scores",
+    "remember",
+    "window",
+]
 
 
 def attend(
@@ -26,24 +43,43 @@ def attend(
     seen: Tensor | None = None,
     *,
     causal: bool = False,
+    bias: Tensor | None = None,
 ) -> Tensor:
-    """softmax(q k^T / sqrt(e)) v: (b, h, t, e), (b, h, s, e), (b, h, s, e) to (b, h, t, e).
+    """softmax(q k^T / sqrt(e) + bias) v: (b, h, t, e), (b, g, s, e), (b, g, s, e) to (b, h, t, e).
 
     `seen` (..., t, s) is True where a place may be attended to; a place that sees nothing gets the
-    mean of all values, never NaN. `causal`: place i sees places up to i.
+    mean of all values, never NaN. `causal`: place i sees places up to i. Query head i asks head
+    i g // h of the keys.
 
     The weights are computed openly, and shown as `attention`, when somebody watches; where floats
     are halved on a CPU, whose fused kernel is slow there; else by torch's fused kernel.
     """
+    if bias is not None and bias.dtype != query.dtype:
+        bias = bias.to(query.dtype)
     if looked_at() or _open_is_faster(query, key):
-        scores = mask_scores((query * query.shape[-1] ** -0.5) @ key.mT, seen, causal=causal)
+        key, value = (_spread(z, query.shape[1]) for z in (key, value))
+        scores = (query * query.shape[-1] ** -0.5) @ key.mT
+        scores = mask_scores(scores if bias is None else scores + bias, seen, causal=causal)
         weights = scores.softmax(-1)
         show("attention", weights)
         return weights @ value
-    if causal and seen is not None:
-        seen, causal = seen & _past(query.shape[-2], key.shape[-2], query.device), False
-    bias = None if seen is None else _bias(seen, query.dtype)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, is_causal=causal)
+    if causal and (seen is not None or bias is not None):
+        past = _past(query.shape[-2], key.shape[-2], query.device)
+        seen, causal = past if seen is None else seen & past, False
+    if seen is not None:
+        bias = (
+            additive(seen, query.dtype)
+            if bias is None
+            else torch.where(seen, bias, lowest(bias.dtype))
+        )
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=bias,
+        is_causal=causal,
+        enable_gqa=key.shape[1] != query.shape[1],
+    )
 
 
 def mask_scores(scores: Tensor, seen: Tensor | None, *, causal: bool = False) -> Tensor:
@@ -51,7 +87,7 @@ def mask_scores(scores: Tensor, seen: Tensor | None, *, causal: bool = False) ->
     if causal:
         past = _past(scores.shape[-2], scores.shape[-1], scores.device)
         seen = past if seen is None else seen & past
-    return scores if seen is None else scores.masked_fill(~seen, _low(scores.dtype))
+    return scores if seen is None else scores.masked_fill(~seen, lowest(scores.dtype))
 
 
 def attended(lengths: Tensor | None, size: int) -> Tensor | None:
@@ -77,75 +113,32 @@ def _open_is_faster(query: Tensor, key: Tensor) -> bool:
     return halved and query.device.type == "cpu" and key.shape[-2] <= HALVED_OPEN
 
 
-def _low(dtype: torch.dtype) -> float:
-    """Finite, so that a row without any visible place is a mean and not 0 / 0."""
-    return torch.finfo(dtype).min / 2
-
-
-def _bias(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, _low(dtype))
-
-
 def _past(t: int, s: int, device: torch.device) -> Tensor:
     return torch.ones(t, s, dtype=torch.bool, device=device).tril()
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Where the next n places of each row stand in a cache; made by `window`, once a step."""
-
-    places: Tensor
-    """(b, n): the place of each in its own sequence."""
-    slots: Tensor
-    """(b, n): where its key is kept. Padding lies ahead of what its row has taken in, where nobody
-    sees it before it is overwritten; what hangs over the end goes to the spare slot."""
-    seen: Tensor
-    """(b, 1, n, end): what each attends to."""
-    end: int
-    """Slots in use after this step, of the longest row."""
-    after: Tensor
-    """(b,): places that each row has taken in after this step."""
+def _spread(z: Tensor, heads: int) -> Tensor:
+    """(b, g, s, e) to (b, h, s, e)."""
+    return z if z.shape[1] == heads else z.repeat_interleave(heads // z.shape[1], 1)
 
 
-def window(at: Tensor, count: int, lengths: Tensor | None, capacity: int) -> Window:
-    """The window of `count` places from `at` (b,) on, of which row r takes in `lengths[r]`.
-
-    InputError where a row would need more than `capacity` places.
-    """
-    step = torch.arange(count, device=at.device)
-    advance = torch.full_like(at, count) if lengths is None else lengths.to(at)
-    places, after = at[:, None] + step, at + advance
-    end = capacity if at.device.type == "meta" else max(1, int(after.max()))
-    if end > capacity:
-        raise InputError(
-            f"a sequence longer than {capacity} places does not fit",
-            why=f"this network keeps that many, and was asked for {end}",
-            do="shorten the input, or train with a greater length",
-        )
-    slots = places.clamp(max=capacity)
-    seen = torch.arange(end, device=at.device) <= places[:, None, :, None]
-    return Window(places, slots, seen, end, after)
-
-
-def empty_cache(like: Tensor, batch: int, heads: int, capacity: int, e: int) -> dict[str, Tensor]:
-    """Keys and values of no places yet, (b, h, capacity + 1, e); the last slot is spare."""
-    shape = (batch, heads, capacity + 1, e)
-    return {name: like.new_zeros(shape) for name in ("key", "value")}
-
-
-def remember(
-    cache: Mapping[str, Tensor], key: Tensor, value: Tensor, window: Window
-) -> dict[str, Tensor]:
-    """A new cache that also holds `key` and `value` (b, h, n, e); the old one stays as it is."""
-    index = window.slots[:, None, :, None].expand_as(key)
-    both = (("key", key), ("value", value))
-    return {name: cache[name].scatter(2, index, new.to(cache[name].dtype)) for name, new in both}
+def attend_one(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+    """`attend` of one place, whose queries of shared keys stand as if they were several places."""
+    h, g = query.shape[1], key.shape[1]
+    if looked_at() or query.dtype != torch.float32:
+        return attend(query, key, value, bias=bias)
+    if h == g:
+        return F.scaled_dot_product_attention(query, key, value, bias)
+    grouped = query.view(-1, g, h // g, query.shape[-1])
+    if bias is not None and bias.shape[1] == h:
+        bias = bias.view(-1, g, h // g, bias.shape[-1])
+    return F.scaled_dot_product_attention(grouped, key, value, bias).view(query.shape)
 
 
 def attend_cached(query: Tensor, cache: Mapping[str, Tensor], window: Window) -> Tensor:
-    """`attend` of a step's queries (b, h, n, e) to all that their rows have taken in so far."""
+    """`attend` of a step's queries (b, h, n, e) to all that a plain cache holds of their rows."""
     key, value = (cache[name][:, :, : window.end].to(query.dtype) for name in ("key", "value"))
-    return attend(query, key, value, window.seen)
+    return attend(query, key, value, bias=window.bias)
 
 
 class Attention(nn.Module):
@@ -163,6 +156,11 @@ class Attention(nn.Module):
         causal: place t sees places up to t only; allows `state` and `step`.
         bias: biases in all four projections. The softmax cancels the key's, which so never learns.
         projections: how the matrices are kept.
+        kv_heads: g, which divides h; None: h.
+        qk_norm: queries and keys are divided by their root mean square over e, then multiplied by
+            a learned gain, before any rotation.
+        residual: values are (1 - a) v + a v_1, with v_1 the first layer's and a learned, at first
+            1/2 (Zhou et al. 2024, "learnable ResFormer").
     """
 
     def __init__(
@@ -175,17 +173,33 @@ class Attention(nn.Module):
         causal: bool = False,
         bias: bool = False,
         projections: Literal["fused", "separate"] = "fused",
+        kv_heads: int | None = None,
+        qk_norm: bool = False,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         self.heads, self.head_width, self.causal, self.memory = heads, head_width, causal, memory
-        inner, source = heads * head_width, width if memory is None else memory
-        sizes = [(width, inner), (source, inner), (source, inner)]
+        self.kv_heads = kv_heads or heads
+        if heads % self.kv_heads:
+            raise InputError(
+                f"{heads} heads cannot share {self.kv_heads} heads of keys and values evenly",
+                do="a number that divides the heads",
+            )
+        inner, shared = heads * head_width, self.kv_heads * head_width
+        source = width if memory is None else memory
+        sizes = [(width, inner), (source, shared), (source, shared)]
         if projections == "fused":
             sizes = (
-                [(width, 3 * inner)] if memory is None else [(width, inner), (source, 2 * inner)]
+                [(width, inner + 2 * shared)]
+                if memory is None
+                else [(width, inner), (source, 2 * shared)]
             )
+        self.matrices = len(sizes)
         self.project = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in sizes)
         self.output = nn.Linear(inner, width, bias=bias)
+        self.gain = nn.Parameter(torch.ones(inner + shared)) if qk_norm else None
+        """(h + g) e: of the queries, then of the keys."""
+        self.share = nn.Parameter(torch.tensor(0.5)) if residual else None
 
     def forward(
         self,
@@ -193,22 +207,31 @@ class Attention(nn.Module):
         memory: Tensor | None = None,
         lengths: Tensor | None = None,
         rotation: Rotation | None = None,
+        *,
+        bias: Tensor | None = None,
+        first: list[Tensor] | None = None,
     ) -> Tensor:
         """`x` (b, t, d) and `memory` (b, s, d'), where there is one, to (b, t, d).
 
-        `lengths` (b,) are valid places of what is attended to: the memory, else `x`. `rotation` of
-        the places turns queries and keys.
+        Args:
+            x: what asks.
+            memory: what is asked, where it is not `x`.
+            lengths: (b,), valid places of what is asked.
+            rotation: of the places; turns queries and keys.
+            bias: (..., t, s), added to scores. In a causal layer it hides what lies ahead itself.
+            first: the first layer's values, which that layer leaves there itself.
         """
-        query, key, value = self._heads(x, memory)
-        if rotation is not None:
-            query, key = rotate(query, rotation), rotate(key, rotation)
+        query, key, value = self._heads(x, memory, rotation)
+        value = self._mixed(value, first)
         # In a causal sequence padding stands behind all that is valid, so nothing valid sees it.
         seen = None if self.causal else attended(lengths, key.shape[2])
-        return self._join(attend(query, key, value, seen, causal=self.causal))
+        causal = self.causal and bias is None
+        return self._join(attend(query, key, value, seen, causal=causal, bias=bias))
 
     def state(self, batch: int, capacity: int) -> dict[str, Tensor]:
-        """An empty cache of keys and values: (b, h, capacity + 1, e)."""
-        return empty_cache(self.output.weight, batch, self.heads, capacity, self.head_width)
+        """An empty cache of keys and values: (b, g, capacity + 1, e)."""
+        like = next(self.parameters(), torch.empty(0))  # none is left where weights are quantised
+        return empty_cache(like, batch, self.kv_heads, capacity, self.head_width)
 
     def step(
         self,
@@ -216,29 +239,66 @@ class Attention(nn.Module):
         state: Mapping[str, Tensor],
         window: Window,
         rotation: Rotation | None = None,
+        *,
+        first: list[Tensor] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The next places (b, n, d) of a causal sequence, and the new cache."""
-        query, key, value = self._heads(x, None)
-        if rotation is not None:
-            query, key = rotate(query, rotation), rotate(key, rotation)
-        new = remember(state, key, value, window)
-        return self._join(attend_cached(query, new, window)), new
+        """The next places (b, n, d) of a causal sequence, and the new cache (see `remember`)."""
+        query, key, value = self._heads(x, None, rotation)
+        new, key, value = recall(state, key, self._mixed(value, first), window)
+        if window.count == 1:
+            return self._join(attend_one(query, key, value, window.bias)), new
+        return self._join(attend(query, key, value, bias=window.bias)), new
 
-    def _heads(self, x: Tensor, memory: Tensor | None) -> list[Tensor]:
-        """Queries, keys and values, (b, h, t, e) and (b, h, s, e)."""
+    def _heads(
+        self, x: Tensor, memory: Tensor | None, rotation: Rotation | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values: (b, h, t, e), (b, g, s, e), (b, g, s, e)."""
         if (self.memory is None) != (memory is None):
             raise InputError(
                 "this attention has a memory to attend to, and was given none"
                 if memory is None
                 else "this attention attends to its own places, and was given a memory"
             )
-        sources = [x] if memory is None else [x, memory]
-        if len(self.project) == 3:
-            sources = [x, *sources[-1:] * 2]
-        parts = [linear(source) for linear, source in zip(self.project, sources, strict=True)]
-        joined = [part.chunk(part.shape[-1] // self.output.in_features, -1) for part in parts]
-        flat = [piece for pieces in joined for piece in pieces]
-        return [z.unflatten(-1, (self.heads, self.head_width)).transpose(1, 2) for z in flat]
+        h, g = self.heads, self.kv_heads
+        if self.matrices == 1:  # queries and keys are normed and turned as one tensor
+            (project,) = self.project
+            whole = self._split(project(x), h + 2 * g)
+            if rotation is None and self.gain is None:
+                query, key, value = torch.split_with_sizes(whole, (h, g, g), 1)
+                return query, key, value
+            both, value = torch.split_with_sizes(whole, (h + g, g), 1)
+            query, key = torch.split_with_sizes(self._turned(both, self.gain, rotation), (h, g), 1)
+            return query, key, value
+        source = x if memory is None else memory
+        query = self._split(self.project[0](x), h)
+        if self.matrices == 2:
+            key, value = self._split(self.project[1](source), 2 * g).chunk(2, 1)
+        else:
+            key, value = (self._split(project(source), g) for project in self.project[1:])
+        gain = self.gain
+        inner = h * self.head_width
+        query = self._turned(query, None if gain is None else gain[:inner], rotation)
+        key = self._turned(key, None if gain is None else gain[inner:], rotation)
+        return query, key, value
+
+    def _split(self, flat: Tensor, heads: int) -> Tensor:
+        """(b, t, heads e) to (b, heads, t, e)."""
+        return flat.view(*flat.shape[:2], heads, self.head_width).transpose(1, 2)
+
+    def _turned(self, z: Tensor, gain: Tensor | None, rotation: Rotation | None) -> Tensor:
+        if gain is not None:
+            # in one piece, torch's own makes a dozen passes over it
+            scale = (z.float().square().mean(-1, keepdim=True) + EPSILON).rsqrt()
+            z = z * (scale * gain.view(-1, 1, self.head_width)).to(z.dtype)
+        return z if rotation is None else rotate(z, rotation)
+
+    def _mixed(self, value: Tensor, first: list[Tensor] | None) -> Tensor:
+        if self.share is not None:
+            assert first, "the first layer leaves its values"
+            return torch.lerp(value, first[0], self.share.to(value.dtype))
+        if first is not None and not first:
+            first.append(value)
+        return value
 
     def _join(self, mixed: Tensor) -> Tensor:
         """(b, h, t, e) to (b, t, d)."""

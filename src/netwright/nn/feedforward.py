@@ -8,19 +8,20 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Activation = Literal["relu", "gelu", "relu2"]
+Activation = Literal["relu", "gelu", "gelu_tanh", "relu2"]
 """Point-wise activations."""
-GatedActivation = Literal["relu", "gelu", "relu2", "swiglu"]
+GatedActivation = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
 """The same, and the one that needs a second dense layer as its gate."""
 
 
 def activate(x: Tensor, kind: Activation) -> Tensor:
     """relu: max(0, x). gelu: x Phi(x) (Hendrycks & Gimpel 2016, section 2).
 
+    gelu_tanh: its approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) (the same).
     relu2: max(0, x)^2 (So et al. 2021, section 4).
     """
-    if kind == "gelu":
-        return F.gelu(x)
+    if kind in ("gelu", "gelu_tanh"):
+        return F.gelu(x, approximate="tanh" if kind == "gelu_tanh" else "none")
     positive = F.relu(x)
     return positive if kind == "relu" else positive * positive
 

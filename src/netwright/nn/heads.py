@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from netwright.nn.look import show
 from netwright.nn.masks import valid
+from netwright.nn.stems import Stem
+from netwright.nn.stems import Symbols as Embedded
 from netwright.specs import (
     Classes,
     Form,
@@ -40,6 +42,9 @@ class HeadConfig(Frozen):
     """Before the last layer."""
     growth: Literal[1, 2] = 1
     """1, or 2: a picture's head that doubles each side by a transposed 4 x 4 convolution."""
+    tied: bool = False
+    """Tokens from tokens: the output's matrix is the embedding (Press & Wolf 2017; Inan et al.
+    2017), behind a projection where the trunk's width is another. Ignored for other forms."""
     scale: float = 1.0
     """What logits are multiplied by; below 1, it softens the start of short trainings."""
 
@@ -147,6 +152,8 @@ class Each(Head):
     def __init__(self, layout: Layout, width: int, output: Form, config: HeadConfig) -> None:
         super().__init__()
         self.layout, self.output = layout, output
+        self.project: nn.Linear | None = None
+        self.dropout = nn.Dropout(config.dropout)
         self.read: nn.Module
         if isinstance(output, Image) and layout == "grid":
             self.read = (
@@ -168,11 +175,31 @@ class Each(Head):
         """(b, t, v) logits, (b, t, f) frames, or (b, c, h, w) pictures."""
         if self.layout == "grid" and not isinstance(self.output, Image):
             h = h.mean(2).transpose(1, 2)  # one place a column
-        y: Tensor = self.read(h)
+        h = self.dropout(h)
+        y: Tensor = self.read(h if self.project is None else self.project(h))
         if isinstance(self.output, Image) and self.layout == "sequence":
             rows = y.view(*y.shape[:2], self.output.channels, self.output.width)
             return rows.permute(0, 2, 1, 3)
         return y
+
+
+def tie(stem: Stem, head: Head) -> None:
+    """Let a head that gives symbols read by the embedding of a stem that takes the same symbols.
+
+    The embedding then starts with deviation d^(-1/2), so that logits start near 1.
+    """
+    if not (isinstance(stem, Embedded) and isinstance(head, Each)):
+        return
+    embedding, read = stem.embed.weight, head.read
+    if not isinstance(read, nn.Linear) or read.out_features != embedding.shape[0]:
+        return
+    with torch.no_grad():
+        embedding.normal_(std=embedding.shape[1] ** -0.5)
+    if read.in_features != embedding.shape[1]:
+        head.project = nn.Linear(read.in_features, embedding.shape[1], bias=False)
+    tied = nn.Linear(embedding.shape[1], embedding.shape[0], device="meta")
+    tied.weight, tied.bias = embedding, read.bias
+    head.read = tied
 
 
 def numbers(form: Form) -> int:

@@ -1,7 +1,8 @@
-"""Positions: what tells attention where a place stands. Sinusoidal, learned or rotary.
+"""Positions: what tells attention where a place stands. Sinusoidal, learned, rotary or linear.
 
 Attention alone sees a set: without positions, permuted places give permuted outputs.
-Dimensions: b batch, h heads, t places, d features of a place, e features of a head.
+Dimensions: b batch, h heads, t places, s places that are asked, d features of a place, e features
+of a head.
 """
 
 import math
@@ -12,12 +13,13 @@ from torch import Tensor, nn
 
 from netwright.errors import InputError
 
-PositionKind = Literal["sinusoidal", "learned", "rotary", "none"]
+PositionKind = Literal["sinusoidal", "learned", "rotary", "alibi", "none"]
 BASE = 10_000.0
 """The longest wave is 2 pi times this many places (Vaswani et al. 2017; Su et al. 2021)."""
 
 Rotation = tuple[Tensor, Tensor]
-"""Cosines and sines of each place's angles, (t, e / 2) or (b, 1, t, e / 2)."""
+"""Cosines and signed sines of each place's angles, (t, e) or (b, 1, t, e), as `rotate` takes them:
+each angle stands twice, its sine negative in the first half."""
 
 
 def frequencies(width: int, device: torch.device) -> Tensor:
@@ -37,11 +39,12 @@ def sinusoidal(places: Tensor, width: int) -> Tensor:
 
 
 def rotation(places: Tensor, head_width: int) -> Rotation:
-    """Cosines and sines for `rotate`, of places (t,), or (b, t) where rows stand apart."""
+    """Cosines and signed sines for `rotate`, of places (t,), or (b, t) where rows stand apart."""
     angles = places[..., None].float() * frequencies(head_width, places.device)
     if places.dim() == 2:
         angles = angles[:, None]
-    return angles.cos(), angles.sin()
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
 
 def rotate(x: Tensor, turn: Rotation) -> Tensor:
@@ -51,9 +54,24 @@ def rotate(x: Tensor, turn: Rotation) -> Tensor:
     paired with i + e / 2 rather than with its neighbour: the same up to an order of features, and
     its halves lie in one piece.
     """
-    cos, sin = (part.to(x.dtype) for part in turn)
-    first, second = x.chunk(2, -1)
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
+    cos, sin = turn
+    if cos.dtype != x.dtype:
+        cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
+
+
+def slopes(heads: int, device: torch.device | None = None) -> Tensor:
+    """2^(-8 i / h) for i = 1 ... h: (h, 1, 1) (Press et al. 2022, section 3)."""
+    return 2.0 ** (torch.arange(1, heads + 1, device=device).view(-1, 1, 1) * (-8 / heads))
+
+
+def leaning(distance: Tensor, slope: Tensor) -> Tensor:
+    """-slope |distance|: what linear positions ("alibi") add to scores, (..., h, t, s).
+
+    `distance` (t, s) or (..., 1, t, s) counts places back. What is ahead counts as what lies
+    behind, where it may be seen at all.
+    """
+    return distance.abs() * -slope
 
 
 class Learned(nn.Module):
@@ -73,6 +91,7 @@ class Positions(nn.Module):
     """Any kind of positions: added to the places, or given on as a rotation of each head.
 
     `size` is the longest sequence, which only learned positions need; `head_width` only rotary.
+    Linear positions ("alibi") and none leave the places as they are.
     """
 
     def __init__(self, kind: PositionKind, width: int, size: int, head_width: int) -> None:

@@ -23,10 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from netwright.nn.dropout import dropped, make_dropout
 from netwright.nn.look import show
 from netwright.nn.masks import zero_padding
 
 Kind = Literal["lstm", "gru"]
+STATES: Mapping[Kind, tuple[str, ...]] = {"lstm": ("h", "c"), "gru": ("h",)}
+"""What a layer carries from place to place."""
 HOLD = 1e3
 """Added to a gate, it opens or shuts it wholly in every precision."""
 
@@ -67,12 +70,13 @@ class RecurrentLayer(nn.Module):
     """One layer in one direction, on torch's fused kernels.
 
     W starts by Glorot & Bengio 2010, U orthogonal (Saxe et al. 2014), b zero but the forget gate's.
-    torch keeps two bias vectors a gate, which add up: the second is frozen at zero.
+    torch keeps two bias vectors a gate, which add up: the second is frozen at zero. In training,
+    `weight_dropout` of U's entries are dropped, the same at all places (Merity et al. 2018).
     """
 
-    def __init__(self, kind: Kind, width: int, hidden: int) -> None:
+    def __init__(self, kind: Kind, width: int, hidden: int, *, weight_dropout: float = 0.0) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.weight_dropout = kind, weight_dropout
         self.core = (nn.LSTM if kind == "lstm" else nn.GRU)(width, hidden, batch_first=True)
         w, u, bias, second = self.core.parameters()
         with torch.no_grad():
@@ -91,29 +95,62 @@ class RecurrentLayer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(b, t, d) to (b, t, n), and the state behind it: h and, of an LSTM, c, each (b, n).
 
-        With `lengths` (b,) row r's state is that behind its first `lengths[r]` places; this needs
-        a `state` to start from. Under autocast on a CPU that cannot fuse halves: in float32.
+        With `lengths` (b,) row r's state is that behind its first `lengths[r]` places. Without
+        `state` from zeros. Under autocast on a CPU that cannot fuse halves: in float32.
         """
         if x.is_meta:
             return self._on_meta(x)
+        if state is None:
+            state = (x.new_zeros(x.shape[0], self.core.hidden_size),) * len(STATES[self.kind])
+        if not isinstance(self.core, nn.RNNBase):
+            return self._quantised(x, state, lengths)
         if x.is_cpu and torch.is_autocast_enabled("cpu") and not fuses_halves():
             with torch.autocast("cpu", enabled=False):
-                precise = None if state is None else tuple(s.float() for s in state)
-                return self.forward(x.float(), precise, lengths)
-        hx = None if state is None else tuple(s[None].contiguous() for s in state)
-        if lengths is not None and hx is not None and state is not None:
-            padding = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
-            x = x.masked_fill(padding[..., None], 0.0)
-            if self.kind == "lstm":
-                y, c = self._held(x, padding, hx)
-                return y, (advanced(y, state[0], lengths), c)
-            y, _ = self.core(x, hx[0])
-            return y, (advanced(y, state[0], lengths),)
+                return self.forward(x.float(), tuple(s.float() for s in state), lengths)
+        w, u, bias, second = self.core.parameters()
+        weights = [w, dropped(u, self.weight_dropout, training=self.training), bias, second]
+        if lengths is None:
+            return self._walk(x, state, weights)
+        padding = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
+        x = x.masked_fill(padding[..., None], 0.0)
         if self.kind == "lstm":
-            y, (h, c) = self.core(x, hx)
+            x, weights = _held(x, padding, weights)
+        y, ends = self._walk(x, state, weights)
+        return y, (advanced(y, state[0], lengths), *ends[1:])
+
+    def _walk(
+        self, x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The fused kernels; a GRU on a CPU has none, and reads a batch along its places faster."""
+        hx = tuple(s[None].to(x.dtype).contiguous() for s in state)
+        rest = (True, 1, 0.0, self.training, False)
+        if self.kind == "lstm":
+            y, h, c = torch.lstm(x, hx, weights, *rest, True)
             return y, (h[0], c[0])
-        y, h = self.core(x, None if hx is None else hx[0])
+        if x.is_cpu:
+            y, h = torch.gru(x.transpose(0, 1).contiguous(), hx[0], weights, *rest, False)
+            return y.transpose(0, 1), (h[0],)
+        y, h = torch.gru(x, hx[0], weights, *rest, True)
         return y, (h[0],)
+
+    def _quantised(
+        self, x: Tensor, state: tuple[Tensor, ...], lengths: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """On the layer that dynamic quantisation put here, whose weights are packed away.
+
+        With `lengths` one place after another, each row's state kept where its places end.
+        """
+        if lengths is None:
+            hx = tuple(s[None].contiguous() for s in state)
+            y, end = self.core(x, hx[0] if self.kind == "gru" else hx)
+            return y, (end[0],) if self.kind == "gru" else (end[0][0], end[1][0])
+        places = []
+        for t in range(x.shape[1]):
+            y, ends = self._quantised(x[:, t : t + 1], state, None)
+            inside = (lengths > t)[:, None]
+            state = tuple(torch.where(inside, e, s) for e, s in zip(ends, state, strict=True))
+            places.append(y)
+        return torch.cat(places, 1), state
 
     def _on_meta(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The same products and shapes, all places at once: where no number is computed.
@@ -126,24 +163,25 @@ class RecurrentLayer(nn.Module):
         y = gates.tanh().unflatten(2, (-1, self.core.hidden_size)).sum(2)
         return y, (y[:, -1],) * (2 if self.kind == "lstm" else 1)
 
-    def _held(self, x: Tensor, padding: Tensor, hx: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """An LSTM whose cell stands still where `padding` is, so that its last c is each row's.
 
-        One more input, 1 at padding, shuts the input gate and opens the forget gate: c = 1 c + 0 g.
-        """
-        w, u, bias, second = self.core.parameters()
-        hidden = self.core.hidden_size
-        column = w.new_zeros(4 * hidden, 1)
-        column[:hidden], column[hidden : 2 * hidden] = -HOLD, HOLD
-        weights = [torch.cat([w, column], 1), u, bias, second]
-        x = torch.cat([x, padding[..., None].to(x.dtype)], 2)
-        y, _, c = torch.lstm(x, hx, weights, True, 1, 0.0, self.training, False, True)
-        return y, c[0]
+def _held(x: Tensor, padding: Tensor, weights: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Input and weights of an LSTM whose cell stands still at `padding`: its last c is each row's.
+
+    One more input, 1 at padding, shuts the input gate and opens the forget gate: c = 1 c + 0 g.
+    """
+    w, *others = weights
+    hidden = w.shape[0] // 4
+    column = w.new_zeros(4 * hidden, 1)
+    column[:hidden], column[hidden : 2 * hidden] = -HOLD, HOLD
+    return torch.cat([x, padding[..., None].to(x.dtype)], 2), [torch.cat([w, column], 1), *others]
 
 
 @final
 class Recurrent(nn.Module):
-    """Layers on one another, dropout between them; in both directions side by side or forwards."""
+    """Layers on one another, in both directions side by side or forwards.
+
+    `dropout` lies between them, `locked`: with one mask for all places of a row.
+    """
 
     def __init__(
         self,
@@ -154,15 +192,23 @@ class Recurrent(nn.Module):
         *,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        locked: bool = False,
+        weight_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.hidden = hidden
-        self.names = ("h", "c") if kind == "lstm" else ("h",)
+        self.hidden, self.names = hidden, STATES[kind]
         self.width = hidden * (2 if bidirectional else 1)
         widths = [width, *[self.width] * (layers - 1)]
-        self.ahead = nn.ModuleList(RecurrentLayer(kind, w, hidden) for w in widths)
-        self.back = nn.ModuleList(RecurrentLayer(kind, w, hidden) for w in widths if bidirectional)
-        self.dropout = nn.Dropout(dropout)
+        self.ahead, self.back = (
+            nn.ModuleList(
+                RecurrentLayer(kind, w, hidden, weight_dropout=weight_dropout) for w in some
+            )
+            for some in (widths, widths if bidirectional else [])
+        )
+        self.dropout = make_dropout(dropout, locked=locked)
+        # where a state begins: a quantised layer has no parameter to ask
+        self.register_buffer("origin", torch.zeros(()), persistent=False)
+        self.origin: Tensor
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(b, t, d) to (b, t, n), or 2 n in both directions; zeros beyond `lengths`."""
@@ -179,9 +225,8 @@ class Recurrent(nn.Module):
         """Zeros: `h` and, of an LSTM, `c`, each (b, l, n)."""
         if self.back:
             raise ValueError("a layer that reads backwards has no state to step from")
-        some = next(self.parameters())
         shape = (batch, len(self.ahead), self.hidden)
-        return {name: some.new_zeros(shape) for name in self.names}
+        return {name: self.origin.new_zeros(shape) for name in self.names}
 
     def step(
         self, x: Tensor, state: Mapping[str, Tensor], lengths: Tensor | None = None

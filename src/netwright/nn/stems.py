@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from netwright.nn.masks import valid, zero_padding
@@ -40,6 +40,9 @@ class StemConfig(Frozen):
     """Stages of the tokeniser: 3 x 3 convolution, ReLU, 3 x 3 max-pool of stride 2."""
     stride: PositiveInt = 1
     """Frames read together as one place."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of symbols whose embedding is zero for a whole sequence (Gal & Ghahramani 2016,
+    section 4.2)."""
 
 
 class Stem(nn.Module):
@@ -136,13 +139,16 @@ class Flat(Stem):
 class Symbols(Stem):
     """Tokens by an embedding: (b, t) to (b, t, d)."""
 
-    def __init__(self, form: Tokens, width: int) -> None:
+    def __init__(self, form: Tokens, width: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.width, self.size = width, (form.length,)
+        self.width, self.size, self.share = width, (form.length,), dropout
         self.embed = nn.Embedding(form.vocabulary, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t) of integers to (b, t, d)."""
+        if self.training and self.share > 0:
+            rows = self.embed.weight.new_ones(self.embed.num_embeddings, 1)
+            return F.embedding(x, self.embed.weight * F.dropout(rows, self.share))
         h: Tensor = self.embed(x)
         return h
 
@@ -270,7 +276,7 @@ def make_stem(
         case Image(c, h, w), "vector":
             return Flat(c * h * w)
         case Tokens(), "sequence":
-            return Symbols(form, config.width)
+            return Symbols(form, config.width, config.dropout)
         case Tokens(), "vector":
             return FlatSymbols(form, config.width)
         case Frames(), "sequence":

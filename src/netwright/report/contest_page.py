@@ -57,6 +57,7 @@ def write_contest_page(folder: Path) -> Path:
         frontier=_frontier(verdict, done, floors),
         unplaced=[n.short for n in done if n.row.costs.get(verdict.cost) is None],
         curves=_curves(verdict, done),
+        growing=_growing(done),
         shown=_exhibits(done, best),
         using=[_using(net) for net in done if _measured(net)],
         training=[_trained(net) for net in done],
@@ -114,6 +115,27 @@ def _curves(verdict: Verdict, nets: Sequence[Net]) -> list[Chart]:
             figure=f"validation {_spoken(verdict.figure)}",
             unit=verdict.unit,
             x_title="seconds of training",
+            form=form,
+        )
+        for form in FORMATS
+    ]
+
+
+def _growing(nets: Sequence[Net]) -> list[Chart]:
+    """What one more symbol costs behind how many, where nets make them one by one."""
+    series = []
+    for net in nets:
+        found = [(float(t), 1e3 * float(s)) for t, s in _measured(net).get("per_place", ())]
+        if len(found) > 1:
+            series.append(Curve(net.short, net.ink, *zip(*found, strict=True)))
+    if not series:
+        return []
+    return [
+        curves(
+            series,
+            figure="one more symbol",
+            unit="ms",
+            x_title="symbols before it",
             form=form,
         )
         for form in FORMATS

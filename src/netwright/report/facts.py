@@ -80,7 +80,7 @@ def figures(view: RunView, task: str) -> Figures:
         part, found = "test", view.result()
     else:
         part, found = "validation", _last(view)
-    main = _main(task)
+    main = str(view.data().get("figure") or _main(task))
     with well_formed("result.json"):
         made = [
             Figure(

@@ -93,19 +93,35 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Answer:
-    """What `apply` gives for one input."""
+    """What `apply` gives for one input, or `generate` for one request."""
 
     name: str
     value: Mapping[str, object]
     """Plain JSON: for classification `class`, `probability`, `top` (a list of pairs)."""
+    words: str = ""
+    """The same for people; empty: the keys and values."""
+    made: Exhibit | None = None
+    """A picture, sound or table that was made."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Another way to use the same trained nets, which stands in the table as a row of its own."""
+
+    title: str
+    """Behind the candidate's name: `test-time flip`."""
+    figure: str
+    """The figure of this variant; of the same unit and direction as the task's."""
 
 
 class Task(ABC):
     """A task bound to a schema, since `predict` has no data."""
 
     Config: ClassVar[type[Frozen]]
-    figure: ClassVar[str]
-    """The name of the figure that the verdict is about."""
+    Request: ClassVar[type[Frozen] | None] = None
+    """What `generate` can be asked for; None where the task generates nothing."""
+    figure: str
+    """The name of the figure that the verdict is about; of the class, or bound to the schema."""
     data: ClassVar[str]
     """The data set that is taken where none is named; it works offline."""
 
@@ -162,15 +178,37 @@ class Task(ABC):
     def evaluate(self, nets: Nets, data: DataLike, part: str) -> Mapping[str, Figure]:
         """Figures over the whole part."""
 
+    def variants(self) -> Sequence[Variant]:
+        """Other uses of the same nets, whose figures `evaluate` gives beside the main one."""
+        return ()
+
     def floors(self) -> Sequence[str]:
         """Names in `floors/`, which stand beside every network."""
         return ()
+
+    def sample(self, part: Part, limit: int, generator: Generator) -> tuple[Batch, str]:
+        """What a floor is fitted on, and a sentence where that is not the whole part.
+
+        `batch` of all samples, or of a seeded subsample of `limit` of them, without augmentation.
+        """
+        index, note = torch.arange(len(part)), ""
+        if len(part) > limit:
+            index = torch.randperm(len(part), generator=generator)[:limit]
+            note = f"fitted on {limit:,} of {len(part):,} training samples"
+        return self.batch(part, Draw(index), generator, train=False), note
 
     @abstractmethod
     def apply(
         self, nets: Nets, inputs: Iterator[tuple[str, Batch]], generator: Generator
     ) -> Iterator[Answer]:
         """Use the nets on named inputs, each a batch of one as a data set's `read` gives it."""
+
+    def generate(self, nets: Nets, request: Frozen, generator: Generator) -> Iterator[Answer]:
+        """Make what is asked for; `request` is an instance of `Request`.
+
+        An answer may come in pieces: those that share a name belong together, in order.
+        """
+        raise NotImplementedError
 
     def exhibits(
         self, nets: Nets, data: DataLike, part: str, generator: Generator

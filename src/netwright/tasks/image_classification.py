@@ -7,27 +7,45 @@ Dimensions: b batch, n samples of a part, c channels, h height, w width, k class
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from netwright.errors import InputError
 from netwright.metrics.base import Figure
 from netwright.nn import augment
 from netwright.specs import Batch, Frozen, Labels, Part, Pictures, Schema, Scorer, Signature
-from netwright.tasks.base import Answer, DataLike, Draw, Exhibit, Loss, Nets, Role, Task, Turn
-
-Kind = TypeVar("Kind", Pictures, Labels)
+from netwright.tasks._labelled import (
+    accuracy_of,
+    answers,
+    class_exhibits,
+    column_of,
+    device_of,
+    figures_of,
+    last_attention,
+    surest_mistakes,
+)
+from netwright.tasks.base import (
+    Answer,
+    DataLike,
+    Draw,
+    Exhibit,
+    Loss,
+    Nets,
+    Role,
+    Task,
+    Turn,
+    Variant,
+)
 
 JUDGED = 500
 """Pictures that are scored at once."""
 APPLIED = 64
 """Foreign pictures that are scored at once; their answers come together."""
-MISTAKES = 24
-"""Pictures shown of those that were wrong with the highest confidence."""
+READS = "image-classification reads pictures and labels"
 
 
 class Options(Frozen):
@@ -63,14 +81,6 @@ class Looks(Protocol):
     def look(self, x: Tensor) -> Mapping[str, Tensor]: ...
 
 
-@runtime_checkable
-class Placed(Protocol):
-    """What is no module and says where its data lie."""
-
-    @property
-    def device(self) -> torch.device: ...
-
-
 class ImageClassification(Task):
     """A picture in, scores of its classes out."""
 
@@ -82,8 +92,8 @@ class ImageClassification(Task):
         super().__init__(schema, config)
         assert isinstance(config, Options)
         self.options = config
-        self.image, self.pictures = _column(schema, Pictures)
-        self.label, self.labels = _column(schema, Labels)
+        self.image, self.pictures = column_of(schema, Pictures, READS)
+        self.label, self.labels = column_of(schema, Labels, READS)
         self.classes = len(self.labels.names)
         side = min(self.pictures.form.height, self.pictures.form.width)
         for name in ("shift", "cutout"):
@@ -148,30 +158,19 @@ class ImageClassification(Task):
         return Loss(total, logits.new_full((), float(logits.shape[0])))
 
     def evaluate(self, nets: Nets, data: DataLike, part: str) -> Mapping[str, Figure]:
-        """`accuracy`, `f1_macro`, `log_loss`, `ece`; `topK` where there are more than K classes.
+        """The figures of `figures_of`, and `accuracy_flip` where that is asked for.
 
-        The part is read once; nets are given in evaluation mode. `log_loss` and `ece` are of the
-        softmax of the scores, whatever these are: a floor's margins are no logits, and look badly
-        calibrated.
+        The part is read once; nets are given in evaluation mode.
         """
         logits, flipped, y = self._scores(nets["net"], data.parts[part])
-        confidence, guess = logits.softmax(1).max(1)
-        hit = (guess == y).float()
-        hot = torch.cat([F.one_hot(y, self.classes), F.one_hot(guess, self.classes)], 1).float()
-        nll = F.cross_entropy(logits, y, reduction="none")
-        figures = {"accuracy": Figure(hit[:, None], "mean", higher=True, unit="%")}
-        top = self.options.top
-        if 1 < top < self.classes:
-            near = (logits.topk(top, 1).indices == y[:, None]).any(1).float()
-            figures[f"top{top}"] = Figure(near[:, None], "mean", higher=True, unit="%")
-        figures["f1_macro"] = Figure(hot, "f1_macro", higher=True, unit="%")
-        figures["log_loss"] = Figure(nll[:, None], "mean", higher=False, unit="nats")
-        rows = torch.stack([hit, confidence], 1)
-        figures["ece"] = Figure(rows, "calibration", higher=False, unit="%")
+        figures = figures_of(logits, y, self.options.top)
         if flipped is not None:
-            hit = (flipped.argmax(1) == y).float()
-            figures["accuracy_flip"] = Figure(hit[:, None], "mean", higher=True, unit="%")
+            figures["accuracy_flip"] = accuracy_of(flipped, y)
         return figures
+
+    def variants(self) -> Sequence[Variant]:
+        """Scores averaged with the mirror's, where that is asked for."""
+        return (Variant("test-time flip", "accuracy_flip"),) if self.options.test_flip else ()
 
     def floors(self) -> Sequence[str]:
         """Nearest neighbour, a linear one, and support vectors on pixels and on gradients."""
@@ -186,14 +185,10 @@ class ImageClassification(Task):
         """`class`, its `probability`, and `top`, [class, probability] pairs from the best on."""
         net, names = nets["net"], self.labels.names
         while chunk := list(itertools.islice(inputs, APPLIED)):
-            stored = torch.cat([batch[self.image] for _, batch in chunk]).to(_device(net))
+            stored = torch.cat([batch[self.image] for _, batch in chunk]).to(device_of(net))
             with torch.inference_mode():
                 shares = net(self.normalised(stored)).float().softmax(1).cpu()
-            best = shares.topk(min(self.options.top, self.classes), 1)
-            for (name, _), share, index in zip(chunk, best.values, best.indices, strict=True):
-                pairs = zip(index.tolist(), share.tolist(), strict=True)
-                top = [[names[i], p] for i, p in pairs]
-                yield Answer(name, {"class": top[0][0], "probability": top[0][1], "top": top})
+            yield from answers([name for name, _ in chunk], shares, names, self.options.top)
 
     def exhibits(
         self,
@@ -205,31 +200,10 @@ class ImageClassification(Task):
         """Figures per class, the confusion matrix, the surest mistakes, and where a net looks."""
         net, names = nets["net"], self.labels.names
         logits, _, y = self._scores(net, data.parts[part])
-        confidence, guess = logits.softmax(1).max(1)
-        counts = confusion(y, guess, self.classes)
-        columns = ("precision", "recall", "F1", "samples")
-        shown = [
-            Exhibit(
-                "table",
-                "figures per class",
-                {"cells": per_class(counts)},
-                {"rows": names, "columns": columns},
-            ),
-            Exhibit(
-                "map",
-                "confusion matrix: true class down, predicted class across",
-                {"map": counts},
-                {"rows": names, "columns": names},
-            ),
-        ]
-        wrong = (guess != y).nonzero().squeeze(1)
-        if len(wrong):
-            surest = wrong[confidence[wrong].argsort(descending=True, stable=True)[:MISTAKES]]
-            captions = tuple(
-                f"said {names[guess[i]]}, is {names[y[i]]} ({confidence[i]:.0%})".replace("%", " %")
-                for i in surest.tolist()
-            )
-            stored = data.parts[part].gather(surest.to(_device(net)))[self.image]
+        shown: list[Exhibit] = [*class_exhibits(logits, y, names)]
+        surest, captions = surest_mistakes(logits, y, names)
+        if captions:
+            stored = data.parts[part].gather(surest.to(device_of(net)))[self.image]
             shown.append(self._shown("mistakes made with the highest confidence", stored, captions))
         return (*shown, *self._looked(net, data.parts[part]))
 
@@ -255,7 +229,7 @@ class ImageClassification(Task):
         """(n, k) logits, those averaged with the mirror's if asked for, (n,) labels; on the CPU."""
         if len(part) == 0:
             raise InputError("there are no pictures to judge by", why="this part is empty")
-        unused, device = Generator(), _device(net)
+        unused, device = Generator(), device_of(net)
         plain, flipped, truth = [], [], []
         with torch.inference_mode():
             for index in torch.arange(len(part), device=device).split(JUDGED):
@@ -276,14 +250,12 @@ class ImageClassification(Task):
         """The last attention map of the first picture, if the net has one."""
         if not isinstance(net, Looks):
             return ()
-        stored = part.gather(torch.zeros(1, dtype=torch.long, device=_device(net)))
+        stored = part.gather(torch.zeros(1, dtype=torch.long, device=device_of(net)))
         with torch.inference_mode():
             seen = net.look(self.normalised(stored[self.image]))
-        maps = [value for name, value in seen.items() if name.startswith("attention")]
-        if not maps:
+        weights = last_attention(seen)
+        if weights is None:
             return ()
-        weights = maps[-1][0].float().cpu()
-        weights = weights.flatten(0, -3).mean(0) if weights.dim() > 2 else weights
         caption = (self.labels.names[int(stored[self.label][0])],)
         return (
             self._shown("the picture that is looked at", stored[self.image], caption),
@@ -293,40 +265,6 @@ class ImageClassification(Task):
                 {"map": weights},
             ),
         )
-
-
-def confusion(truth: Tensor, guess: Tensor, classes: int) -> Tensor:
-    """(n,) labels and (n,) guesses to (k, k) counts: row the true class, column the guess."""
-    return torch.bincount(truth * classes + guess, minlength=classes**2).view(classes, classes)
-
-
-def per_class(counts: Tensor) -> Tensor:
-    """(k, k) counts to (k, 4): precision, recall, F1, samples; a share of nothing is 0."""
-    hits, said, there = counts.diag(), counts.sum(0), counts.sum(1)
-    shares = [hits / said.clamp(min=1), hits / there.clamp(min=1)]
-    shares.append(2 * hits / (said + there).clamp(min=1))
-    return torch.stack([*shares, there.to(shares[0].dtype)], 1)
-
-
-def _column(schema: Schema, kind: type[Kind]) -> tuple[str, Kind]:
-    """The first column of a kind; InputError if there is none."""
-    for name, column in schema.columns.items():
-        if isinstance(column, kind):
-            return name, column
-    wanted = kind.__name__.lower()
-    raise InputError(
-        f"these data hold no column of {wanted}",
-        why="image-classification reads pictures and labels",
-        do="netwright list",
-    )
-
-
-def _device(net: Scorer) -> torch.device:
-    """Where the pictures of a net are gathered: a network's own device, or a floor's `device`."""
-    if isinstance(net, nn.Module):
-        first = next(net.parameters(), None)
-        return torch.device("cpu") if first is None else first.device
-    return net.device if isinstance(net, Placed) else torch.device("cpu")
 
 
 task = ImageClassification

@@ -28,7 +28,7 @@ def rounds(live: Live, ledger: Ledger) -> Iterator[int]:
             if counters.round % turn.every:
                 continue  # a lazy turn that is skipped draws nothing
             key_global(key(recipe.seed, "turn", counters.round, number))
-            mover.before()
+            mover.before(ledger.horizon)
             losses = []
             for micro, draw in enumerate(live.draws(recipe.accumulate)):
                 here = stream(recipe.seed, "batch", draw.epoch, draw.position)

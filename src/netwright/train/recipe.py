@@ -16,7 +16,7 @@ from netwright.errors import InputError, nearest, shown, unknown
 from netwright.specs import Frozen
 from netwright.train.budget import Budget
 from netwright.train.plain_yaml import parse_yaml, read_yaml
-from netwright.train.schedule import Shape
+from netwright.train.schedule import Ramp, Shape
 
 BATCH = 64
 """Samples of a batch where a recipe names none."""
@@ -57,6 +57,8 @@ class RoleRecipe(Frozen):
     schedule: Shape = "linear"
     warmup: float = Field(0.05, ge=0, le=1)
     cooldown: float = Field(0.4, ge=0, le=1)
+    dropout: Ramp = "constant"
+    """How the shares of dropout that the structure asks for change over the training."""
     clip: float | None = Field(None, gt=0)
     """Largest norm of the role's gradient."""
     average: float | None = Field(None, ge=0, lt=1)

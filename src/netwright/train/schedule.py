@@ -8,6 +8,16 @@ import math
 from typing import Literal
 
 Shape = Literal["constant", "cosine", "linear", "trapezoid"]
+Ramp = Literal["constant", "rising", "falling"]
+"""Of dropout: as asked for; from nothing to that (Morerio et al. 2017, curriculum); or back."""
+
+
+def ramp(shape: Ramp, step: int, horizon: int) -> float:
+    """What a share of dropout is multiplied by at `step` (from 0) of `horizon`; linear."""
+    if shape == "constant":
+        return 1.0
+    done = min(1.0, step / max(1, horizon))
+    return done if shape == "rising" else 1 - done
 
 
 def factor(shape: Shape, step: int, horizon: int, *, warmup: float, cooldown: float) -> float:

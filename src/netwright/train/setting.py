@@ -7,8 +7,9 @@ import torch
 
 from netwright import registry
 from netwright.datasets.base import Data, Resident
-from netwright.models.base import Network, meta_inputs
+from netwright.models.base import Network
 from netwright.nn.flops import Counter, forward_flops, on_meta
+from netwright.nn.toys import meta_inputs
 from netwright.specs import Batch, Frozen, Schema
 from netwright.tasks.base import Draw, Task
 from netwright.train.live import Live, build_networks

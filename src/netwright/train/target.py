@@ -7,12 +7,24 @@ from netwright.errors import InputError, nearest, shown
 from netwright.train.recipe import Named, split_candidate
 
 
-def find_target(target: str, data: str | Path | None = None) -> tuple[str, Named]:
+def find_target(
+    target: str, data: str | Path | None = None, columns: str | None = None
+) -> tuple[str, Named]:
     """The task and the data set that `TARGET` and `--data` mean.
 
     A data set brings its task; a task takes the data set that is named, the one whose form the
-    files have, or its own offline default. InputError names what there is.
+    files have, or its own offline default. `columns` says which column of a table is what; an
+    InputError where the data set has none. InputError names what there is.
     """
+    task, named = _found(target, data)
+    if columns is None:
+        return task, named
+    if "columns" not in registry.load("datasets", named.name).Config.model_fields:
+        raise InputError(f"the data set '{named.name}' has no columns", do="leave --columns out")
+    return task, Named(name=named.name, config={**named.config, "columns": columns})
+
+
+def _found(target: str, data: str | Path | None) -> tuple[str, Named]:
     tasks, datasets = registry.names("tasks"), registry.names("datasets")
     dataset = registry.spelled("datasets", target)
     if dataset in datasets:

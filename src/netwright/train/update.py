@@ -10,11 +10,12 @@ from itertools import chain
 
 import torch
 from torch import Tensor
+from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import clip_grad_norm_
 
 from netwright.tasks.base import Loss, Turn
 from netwright.train.live import Live
-from netwright.train.schedule import factor
+from netwright.train.schedule import factor, ramp
 
 
 class Mover:
@@ -28,9 +29,18 @@ class Mover:
         self.others = [b for r in live.trained if r not in turn.roles for b in nets[r].buffers()]
         self.kept = [b.clone() for b in chain(self.own, self.others)]
         self.found = torch.zeros((), device=live.device)
+        self.dropouts = [
+            (live.recipe.roles[r].dropout, module, module.p)
+            for r in turn.roles
+            if live.recipe.roles[r].dropout != "constant"
+            for module in nets[r].modules()
+            if isinstance(module, _DropoutNd)
+        ]
 
-    def before(self) -> None:
-        """Remember the buffers, which a forward pass may move."""
+    def before(self, horizon: int) -> None:
+        """Set shares of dropout; remember the buffers, which a forward pass may move."""
+        for shape, module, share in self.dropouts:
+            module.p = share * ramp(shape, self.live.counters.round, horizon)
         if self.kept:
             torch._foreach_copy_(self.kept, [*self.own, *self.others])
 

@@ -22,6 +22,7 @@ from netwright.train.live import Captured, Live, build_networks, load_weights
 from netwright.train.machine import Options, differences, memory_told, prepared, record
 from netwright.train.probe import decide_precision, seconds_per_round
 from netwright.train.progress import Progress
+from netwright.train.quantise import Precision, quantise
 from netwright.train.recipe import Recipe, need_roles, validated
 from netwright.train.run import Run, RunView, continues
 from netwright.train.session import Session
@@ -200,6 +201,7 @@ def data_document(setting: Setting) -> dict[str, Any]:
         "fingerprint": data.fingerprint,
         "notes": list(data.notes),
         "quarantined": len(data.quarantine),
+        "figure": setting.task.figure,
     }
 
 
@@ -261,8 +263,17 @@ class Applied:
         read = registry.load("datasets", self.data).read(self.schema, inputs)
         yield from self.task.apply(self.nets, read, stream(self.seed, "apply"))
 
+    def generate(self, asked: Mapping[str, object], seed: int = 0) -> Iterator[Answer]:
+        """What the task's `Request` asks for, drawn with `seed`."""
+        if self.task.Request is None:
+            raise InputError(
+                "this task generates nothing", why="it answers", do="netwright predict RUN FILE"
+            )
+        request = validated(self.task.Request, asked, "what is asked for")
+        yield from self.task.generate(self.nets, request, stream(seed, "generate"))
 
-def load(folder: Path, device: torch.device) -> Applied:
+
+def load(folder: Path, device: torch.device, precision: Precision = "fp32") -> Applied:
     """Load a finished run's networks, in evaluation mode."""
     view = RunView.open(folder)
     saved = trained(view)
@@ -277,4 +288,5 @@ def load(folder: Path, device: torch.device) -> Applied:
         }
         load_weights(net, mine, name)
         lay(net.eval().requires_grad_(requires_grad=False).to(device), Options())
+        quantise(net, precision, device)
     return Applied(nets, task, schema, recipe.data.name, device, recipe.seed)
