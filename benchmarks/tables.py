@@ -47,6 +47,72 @@ def accuracy(name: str, title: str, wanted: str) -> Row | None:
     return title, said, wanted
 
 
+LANGUAGE = (
+    ("shakespeare-rnn", "tiny-shakespeare, last 10 %, rnn", "1.49"),
+    ("shakespeare-transformer", "tiny-shakespeare, transformer", "1.49"),
+    ("shakespeare-self_attention", "tiny-shakespeare, self-attention", "reported"),
+    ("shakespeare-cnn", "tiny-shakespeare, cnn", "reported"),
+    ("ptb-rnn", "Penn Treebank, test, rnn", "140"),
+    ("ptb-transformer", "Penn Treebank, test, transformer", "160"),
+    ("sst2-cnn", "SST-2, test, cnn", "79 % on dev"),
+    ("sst2-rnn", "SST-2, test, rnn", "79 % on dev"),
+    ("sst2-transformer", "SST-2, test, transformer", "79 % on dev"),
+    ("sst2-self_attention", "SST-2, test, self-attention", "79 % on dev"),
+    ("agnews-cnn", "AG News, 10k training rows, cnn", "the floor"),
+    ("agnews-rnn", "AG News, 10k training rows, rnn", "the floor"),
+    ("agnews-transformer", "AG News, 10k training rows, transformer", "the floor"),
+    ("agnews-self_attention", "AG News, 10k training rows, self-attention", "the floor"),
+    ("mqar-transformer", "MQAR, 64 symbols, 4 pairs, transformer", "99.9 %"),
+    ("mqar-rnn", "MQAR, 64 symbols, 4 pairs, rnn", "reported"),
+    ("adding-rnn", "adding problem, length 200, rnn", "0.005"),
+    ("adding-transformer", "adding problem, length 200, transformer", "0.005"),
+)
+UNITS = {
+    "nats_per_character": "nats a character",
+    "word_perplexity": "word perplexity",
+    "mse": "MSE",
+}
+
+
+def language(name: str, title: str, wanted: str) -> Row | None:
+    """A figure of language, of the test part; of SST-2 of its dev set as well."""
+    found = read(name)
+    if found is None:
+        return None
+    kind, runs = found["figure"], found["runs"]
+
+    def said(values: list[float]) -> str:
+        mean = sum(values) / len(values)
+        return percent(mean) if kind in ("accuracy", "recall") else f"{mean:.4g} {UNITS[kind]}"
+
+    parts = [said([r["test"][kind] for r in runs])]
+    if name.startswith("sst2"):
+        parts.append(f"dev {said([r['validation'][kind] for r in runs])}")
+    mixed = [r["test"][f"{kind}_mixture"] for r in runs if f"{kind}_mixture" in r["test"]]
+    if mixed:
+        parts.append(f"mixed with the n-gram {said(mixed)}")
+    seconds, threads = max(r["seconds"] for r in runs), found["threads"]
+    seeds = f"{len(runs)} seed{'s' if len(runs) > 1 else ''}"
+    size = f"{runs[0]['parameters'] / 1e6:.2f}M weights"
+    inside = f"{seeds}, {seconds:.0f} s, {threads} thread{'s' if threads > 1 else ''}, {size}"
+    return title, f"{'; '.join(parts)} ({inside})", wanted
+
+
+def text_floors() -> list[Row]:
+    """Floors on the same texts, judged by the same scorer."""
+    found = read("text-floors")
+    if found is None:
+        return []
+    return [
+        (
+            f"floor on {f['data']}: {f['title']}",
+            f"{f['said']} ({f['seconds']:.0f} s to fit)",
+            f["note"],
+        )
+        for f in found["floors"]
+    ]
+
+
 def digits(name: str, title: str, wanted: str) -> Row | None:
     found = read(name)
     if found is None:
@@ -146,6 +212,8 @@ def all_rows() -> list[Row]:
             for key, title, wanted in LADDER
         ]
     rows += [row for make in more if (row := make()) is not None]
+    rows += [row for args in LANGUAGE if (row := language(*args)) is not None]
+    rows += text_floors()
     return rows + prediction("") + startup() + verdicts()
 
 

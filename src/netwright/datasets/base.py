@@ -134,6 +134,8 @@ class Dataset(ABC):
     """Frozen, unknown keys refused; `path` is where `--data PATH` goes, if it takes one."""
     task: ClassVar[str]
     """The task that it brings, for `train digits`."""
+    files: ClassVar[str] = ""
+    """What own files of its form look like, for a sentence; empty: it takes none."""
 
     @abstractmethod
     def open(self, config: Frozen) -> Data:

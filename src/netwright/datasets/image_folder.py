@@ -61,6 +61,7 @@ class ImageFolder(Dataset):
 
     Config = ImageFolderConfig
     task = "image-classification"
+    files = "a folder with one subfolder of pictures for each class"
 
     def open(self, config: Frozen) -> Data:
         """List, decode and split; InputError names the folder or picture and the reason."""

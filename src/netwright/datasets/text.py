@@ -59,6 +59,7 @@ class TextFiles(Dataset):
 
     Config = TextConfig
     task = "text-generation"
+    files = "a text file or a folder of them"
 
     def open(self, config: Frozen) -> Data:
         """Read, cut and encode; InputError names file, line, column and the reason."""

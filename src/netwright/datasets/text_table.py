@@ -74,6 +74,7 @@ class TextTable(Dataset):
 
     Config = TextTableConfig
     task = "text-classification"
+    files = "a CSV, TSV, JSONL or Parquet file with a column of texts and one of labels"
 
     def open(self, config: Frozen) -> Data:
         """Read, check, split and encode; InputError names file, line, column and the reason."""

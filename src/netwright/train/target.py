@@ -65,11 +65,12 @@ def _own_files(task: str, path: Path, datasets: tuple[str, ...]) -> Named:
     for name in serving:
         if registry.load("datasets", name).fits(path):
             return Named(name=name, config={"path": str(path)})
+    forms = [registry.load("datasets", name).files for name in serving]
     raise InputError(
         "no data set reads these files",
         why=f"{task} takes {', '.join(serving)}",
         file=shown(path),
-        do="a folder with one subfolder of pictures for each class",
+        do=" or ".join(filter(None, forms)) or "netwright list",
     )
 
 
