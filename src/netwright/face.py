@@ -118,14 +118,16 @@ def load(
 
 
 def applied_run(folder: Path) -> Path:
-    """A run as it is; of a contest's folder the first run of the chosen network."""
+    """A run as it is; of a contest's folder a run of the chosen network, else of the best one."""
     path = folder / "verdict.json"
     if not path.exists():
         return folder
     rows = loads(read(path), shown(path)).get("candidates", [])
-    cells = [row["cells"][0]["folder"] for row in rows if row.get("chosen") and row.get("cells")]
+    rows.sort(key=lambda row: not row.get("chosen"))  # as the verdict lists them, the best first
+    done = [c for row in rows for c in row.get("cells", ()) if c.get("status") == "done"]
+    cells = [c["folder"] for c in done]
     if not cells:
-        raise InputError("no network was chosen in this contest", file=shown(folder))
+        raise InputError("no network was trained in this contest", file=shown(folder))
     return folder / str(cells[0])
 
 

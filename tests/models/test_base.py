@@ -241,3 +241,26 @@ def test_inputs_of_a_signature_are_those_that_a_network_is_called_with() -> None
     assert set(inputs) == {"x", "context", "condition"}
     assert isinstance(net, Network)
     assert net(**inputs).shape == (5, 3)
+
+
+def test_a_head_that_is_asked_at_some_places_says_there_what_it_says_everywhere() -> None:
+    torch.manual_seed(0)
+    form = Tokens(7, 6)
+    structure = registry.load("models", "transformer")
+    signature = Signature(form, form, positions="causal")
+    net = structure.build(signature, structure.presets["tiny"]).eval()
+    x, places = torch.randint(0, 7, (3, 6)), torch.tensor([17, 0, 8])
+    some = net(x, places=places)
+    assert some.shape == (3, 7)
+    torch.testing.assert_close(some, net(x).flatten(0, 1)[places])
+
+
+def test_packed_documents_are_refused_where_they_would_see_each_other() -> None:
+    torch.manual_seed(0)
+    form = Tokens(7, 6)
+    structure = registry.load("models", "rnn")
+    signature = Signature(form, form, positions="causal")
+    net = structure.build(signature, structure.presets["tiny"])
+    assert not net.packs
+    with pytest.raises(InputError, match="cannot keep packed documents apart"):
+        net(torch.zeros(1, 6, dtype=torch.long), documents=torch.zeros(1, 6, dtype=torch.long))
