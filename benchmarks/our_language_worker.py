@@ -1,7 +1,8 @@
-"""Our contestant beside Keras in language: the real loop on resident text; one JSON line in, one out.
+"""Our contestant beside Keras in language: the real loop; one JSON line in, one out.
 
-`our_language_worker.py THREADS SEQUENCES` trains and runs `rnn/classic` and `transformer/classic`
-in float32, prepared as a training is by default; windows from all over the text and Adam at 1e-3.
+`our_language_worker.py THREADS` trains and runs `rnn/classic` and `transformer/classic`
+in float32, prepared as a training is by default: a resident text, windows from all over it, Adam at
+1e-3.
 """
 
 import copy
@@ -26,12 +27,15 @@ from netwright.train.recipe import Named, resolve
 from netwright.train.setting import bind_task
 from netwright.train.streams import outer_states_kept, stream
 
-THREADS, N = int(sys.argv[1]), int(sys.argv[2])
+THREADS = int(sys.argv[1])
 VOCABULARY, BATCH, LENGTH, WIDTH, HEADS = 96, 64, 128, 64, 8
+SEQUENCES = 512  # of the text that an epoch goes through
 FAMILIES = {"lstm": "rnn/classic", "transformer": "transformer/classic"}
 SCHEMA = Schema(
     columns={
-        "text": Text(codec=Characters.of("".join(map(chr, range(32, 32 + VOCABULARY)))), length=LENGTH)
+        "text": Text(
+            codec=Characters.of("".join(map(chr, range(32, 32 + VOCABULARY)))), length=LENGTH
+        )
     }
 )
 
@@ -108,7 +112,7 @@ def learn(asked):
 
 def main():
     g = torch.Generator().manual_seed(0)
-    symbols = torch.randint(VOCABULARY, ((N + 1) * LENGTH,), generator=g, dtype=torch.int32)
+    symbols = torch.randint(VOCABULARY, ((SEQUENCES + 1) * LENGTH,), generator=g, dtype=torch.int32)
     x = symbols[: BATCH * LENGTH].view(BATCH, LENGTH).long()
     lives = {name: live_on(name, symbols) for name in FAMILIES}
     frozen = {name: copy.deepcopy(live.nets["net"]).eval() for name, live in lives.items()}
@@ -120,9 +124,9 @@ def main():
         start, cpu = time.perf_counter(), time.process_time()
         if kind == "training":
             with outer_states_kept():
-                for _ in range(N // BATCH):
+                for _ in range(asked["sequences"] // BATCH):
                     next(loops[name])
-            done = N // BATCH * BATCH * LENGTH
+            done = asked["sequences"] // BATCH * BATCH * LENGTH
         elif kind == "inference":
             with torch.inference_mode():
                 for _ in range(asked["passes"]):

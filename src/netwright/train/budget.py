@@ -186,8 +186,10 @@ class Ledger:
         seconds = self.budget.seconds
         if seconds is None or self.corrected == len(CORRECTIONS):
             return
-        if spent < CORRECTIONS[self.corrected] * seconds:
+        # by steps too: where the probe was slower than the training, all steps are taken too early
+        if max(spent / seconds, step / self.horizon) < CORRECTIONS[self.corrected]:
             return
+        self.corrected += 1
         while self.corrected < len(CORRECTIONS) and spent >= CORRECTIONS[self.corrected] * seconds:
             self.corrected += 1
         reach = step + max(0, int((seconds - spent) / (spent / step)))
