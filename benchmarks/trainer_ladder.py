@@ -55,7 +55,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--peer", required=True, help="Python with transformers and accelerate")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--trial", type=int, default=6, help="steps of a trial")
+    parser.add_argument("--trial", type=int, default=4, help="steps of a trial")
     parser.add_argument("--steps", type=int, default=40, help="after which losses are compared")
     given = parser.parse_args()
     t, worker = str(given.threads), str(HERE / "trainer_worker.py")

@@ -196,15 +196,26 @@ def test_windows_come_in_another_order_and_from_another_place_each_epoch() -> No
 
 
 def test_each_stream_goes_on_where_it_stopped() -> None:
-    task, data = bound(schema(), order="streams"), counting(200)
+    task, data = bound(schema(), order="streams", forget=0.0), counting(200)
     draws = [Draw(i, 1, k) for k, i in enumerate(task.order(data, 3, gen()))]
     batches = [task.batch(data, d, gen(), train=True) for d in draws]
     assert len(batches) == 199 // 3 // 8
     for before, after in itertools.pairwise(batches):
         assert torch.equal(after["x"][:, 0], before["y"][:, -1])
-    assert [float(b["fresh"]) for b in batches] == [1.0] + [0.0] * (len(batches) - 1)
+    assert [b["fresh"].tolist() for b in batches] == [[1.0] * 3] + [[0.0] * 3] * (len(batches) - 1)
     rows = torch.cat([b["x"] for b in batches], 1)
     assert len(rows.unique()) == rows.numel(), "no symbol is read twice in an epoch"
+
+
+def test_some_streams_forget_at_each_step_and_all_where_an_epoch_begins() -> None:
+    task, data = bound(schema(), order="streams", forget=0.25), counting(900)
+    index = torch.arange(64)
+    first = task.batch(data, Draw(index, 1, 0), gen(), train=True)["fresh"]
+    assert first.tolist() == [1.0] * 64
+    later = [task.batch(data, Draw(index, 1, k), gen(k), train=True)["fresh"] for k in range(1, 40)]
+    assert 0.2 < float(torch.stack(later).mean()) < 0.3
+    again = task.batch(data, Draw(index, 1, 5), gen(5), train=True)["fresh"]
+    assert torch.equal(again, later[4])
 
 
 @pytest.mark.parametrize("order", ["windows", "streams"])
