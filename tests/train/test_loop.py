@@ -185,3 +185,17 @@ def test_looking_does_not_disturb() -> None:
     quiet = go(start(task, pictures(), recipe), 4).capture()
     watched = go(start(task, pictures(), recipe), 4, look).capture()
     assert all(torch.equal(quiet.weights[k], v) for k, v in watched.weights.items())
+
+
+def test_the_batches_of_one_move_carry_on_where_the_last_one_ended() -> None:
+    task, made = Streams(), text()
+    two = go(start(task, made, recipe_for(task, "rnn", batch=4, accumulate=2)), 1)
+    live = start(task, made, recipe_for(task, "rnn", batch=4))
+    draws = list(live.draws(2))
+    state = live.carry
+    for draw in draws:
+        batch = task.batch(live.part, draw, torch.Generator(), train=True)
+        loss = task.objective(task.turns()[0], live.nets, batch, state, torch.Generator())
+        state = {k: v.detach() for k, v in loss.carry.items()}
+    for name, value in state.items():
+        torch.testing.assert_close(two.carry[name], value)

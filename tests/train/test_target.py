@@ -7,7 +7,7 @@ from PIL import Image
 
 from netwright.errors import InputError
 from netwright.train.recipe import Named
-from netwright.train.target import find_target, role_candidates
+from netwright.train.target import find_target, role_candidates, usage
 
 TASK = "image-classification"
 
@@ -120,3 +120,9 @@ def test_columns_go_to_a_table_and_to_nothing_else(tmp_path: Path) -> None:
     assert named.config == {"path": str(table), "columns": "text=sentence,label=label"}
     with pytest.raises(InputError, match="'digits' has no columns"):
         find_target("digits", None, "text=a")
+
+
+def test_what_is_made_is_asked_for_and_what_is_answered_is_given() -> None:
+    assert usage("text-generation", "run") == 'netwright generate run --prompt "..."'
+    assert usage("image-classification", "run") == "netwright predict run FILE"
+    assert usage("a task that is not installed", "run") == "netwright predict run FILE"

@@ -67,6 +67,5 @@ def run(arguments: argparse.Namespace) -> int:
     emit(arguments, found.document(), found.text())
     if not arguments.json:
         print(f"report: {found.folder / 'report.html'}")
-    best = found.best_run
-    next_step(arguments, f"netwright predict {best} FILE" if best else "netwright matrix")
+    next_step(arguments, found.use)
     return found.code

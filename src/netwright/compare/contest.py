@@ -46,7 +46,7 @@ from netwright.train.progress import Progress
 from netwright.train.recipe import Named, Recipe, merged
 from netwright.train.run import Run, RunView
 from netwright.train.setting import Setting, bind_task, open_data, open_setting, start_live
-from netwright.train.target import find_target
+from netwright.train.target import find_target, usage
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ class ContestResult(Shown):
     """A run of the chosen network, to be applied."""
     code: int = 0
     """For the command to exit with: where no network was judged, the code of the first failure."""
+
+    @property
+    def use(self) -> str:
+        """The command that uses the chosen network."""
+        run = self.best_run
+        return usage(self.verdict.task, str(run)) if run else "netwright matrix"
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a network, one a floor."""

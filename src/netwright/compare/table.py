@@ -37,13 +37,14 @@ def table(verdict: Verdict) -> str:
     cells = {axis: _column(axis, rows) for axis in HEADS}
     wide = max((len(n) for n in names.values()), default=0)
     scores = {r.name: score(r.estimate, verdict.unit) for r in rows if r.estimate}
-    figure = max([len(verdict.figure), *map(len, scores.values())])
+    title = verdict.figure.replace("_", " ")
+    figure = max([len(title), *map(len, scores.values())])
     shown, folded = _fitting(verdict, cells, WIDTH - 3 - wide - 2 - figure)
     widths = {a: max(len(HEADS[a]), *map(len, cells[a].values())) for a in shown}
 
     lines = [
         " " * (3 + wide)
-        + f"  {verdict.figure:>{figure}}"
+        + f"  {title:>{figure}}"
         + "".join(f"  {HEADS[a]:>{widths[a]}}" for a in shown)
     ]
     for row in rows:
@@ -113,14 +114,16 @@ def _legend(verdict: Verdict) -> list[str]:
     rows = verdict.candidates
     said = []
     if any(row.on_frontier for row in rows):
-        said.append(f"● on the frontier of {verdict.figure} and {AXIS[verdict.cost]}")
+        said.append(
+            f"● on the frontier of {verdict.figure.replace('_', ' ')} and {AXIS[verdict.cost]}"
+        )
     if any(row.chosen for row in rows):
         said.append("> chosen")
     if any(row.failing for row in rows):
         said.append("x worse than a floor beyond chance")
     done = [row for row in rows if row.estimate]
     better = "higher" if verdict.higher else "lower"
-    told = f"{verdict.figure}: {better} is better"
+    told = f"{verdict.figure.replace('_', ' ')}: {better} is better"
     if done:
         told += f", 95 % interval, {seeds_of(done)}, {verdict.n:,} units"
     return [*(["; ".join(said)] if said else []), told]

@@ -13,6 +13,7 @@ from netwright.report.frontier import Level, Point, frontier
 from netwright.report.histories import history, together
 from netwright.report.record import Verdict, read_verdict
 from netwright.report.standings import FloorLine, Net, inside, standings
+from netwright.train.target import usage
 
 OTHERS = 3
 """Nets beside the best one whose exhibits are shown."""
@@ -65,7 +66,10 @@ def write_contest_page(folder: Path) -> Path:
         pairs=_pairs(verdict, nets),
         granted=any(s.granted is not None for net in done for s in net.row.spent),
         chosen=best is not None and best.row.chosen,
-        best=f"{folder.name}/{best.runs[0][0].folder}" if best and best.runs else "",
+        best=bool(best and best.runs),
+        use=usage(verdict.task, f"{folder.name}/{best.runs[0][0].folder}")
+        if best and best.runs
+        else "",
         versions=facts.versions(views[0].determinism) if views else [],
     )
 

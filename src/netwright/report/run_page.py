@@ -9,6 +9,7 @@ from netwright.report.curves import Curve, curves
 from netwright.report.exhibits import Piece, pieces
 from netwright.report.histories import History, history, thinned
 from netwright.report.palette import inks
+from netwright.train.target import usage
 from netwright.train.view import RunView
 
 
@@ -38,6 +39,7 @@ def write_run_page(folder: Path) -> Path:
         energy_note=str(cost.get("energy_note", "")) if cost.get("energy") is None else "",
         uncounted=[str(u) for u in cost.get("uncounted", ())],
         run=folder.name,
+        use=usage(about.task, folder.name),
         run_id=view.id,
         versions=facts.versions(view.determinism),
     )

@@ -104,7 +104,7 @@ class TextGeneration(Task):
         cut = streams if self._by_stream else windows
         return cut(len(part), self.text.length, size, generator)
 
-    def batch(self, part: Part, draw: Draw, generator: Generator, *, train: bool) -> Batch:  # noqa: ARG002
+    def batch(self, part: Part, draw: Draw, generator: Generator, *, train: bool) -> Batch:
         """`x` and `y` (b, t), the symbols of windows and those one place on.
 
         Beside them `fresh` (b,), 1 where a carried state is forgotten, of streams;

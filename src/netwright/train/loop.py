@@ -29,15 +29,17 @@ def rounds(live: Live, ledger: Ledger) -> Iterator[int]:
                 continue  # a lazy turn that is skipped draws nothing
             key_global(key(recipe.seed, "turn", counters.round, number))
             mover.before(ledger.horizon)
-            losses = []
+            losses, carry = [], live.carry
             for micro, draw in enumerate(live.draws(recipe.accumulate)):
                 here = stream(recipe.seed, "batch", draw.epoch, draw.position)
                 batch = task.batch(live.part, draw, here, train=True)
                 there = stream(recipe.seed, "objective", counters.round, number, micro)
                 with precision(recipe.precision, live.device, turn):
-                    loss = task.objective(turn, live.nets, batch, live.carry, there)
+                    loss = task.objective(turn, live.nets, batch, carry, there)
                 mover.add(loss, first=micro == 0)
                 losses.append(loss)
+                if loss.carry:  # the next batch of this move goes on where this one ended
+                    carry = {k: v.detach() for k, v in loss.carry.items()}
             mover.move(losses, ledger.horizon)
         counters.round += 1
         yield counters.round

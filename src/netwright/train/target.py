@@ -83,6 +83,12 @@ def _must_exist(path: Path, names: list[str] | tuple[()]) -> None:
         )
 
 
+def usage(task: str, run: str) -> str:
+    """The command that uses a trained run of this task."""
+    made = task in registry.names("tasks") and registry.load("tasks", task).Request is not None
+    return f'netwright generate {run} --prompt "..."' if made else f"netwright predict {run} FILE"
+
+
 def role_candidates(text: str) -> dict[str, str]:
     """`cnn/small` as {'net': 'cnn/small'}; `a=cnn/small+b=mlp/tiny` as two roles."""
     roles: dict[str, str] = {}
