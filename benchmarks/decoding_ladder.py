@@ -2,8 +2,9 @@
 
 `python benchmarks/decoding_ladder.py --peer PYTHON --threads 1`, where PYTHON is that of an
 environment with torch and transformers. Both decode with a cache from a prompt of 16, with the same
-random weights, so the symbols must agree; live processes in interleaved rounds, every ratio is ours
-over theirs, paired by round.
+random weights, so in float32 the symbols must agree (in int8 the nearly equal logits of random
+weights change places); live processes in interleaved rounds, every ratio is ours over theirs,
+paired by round.
 """
 
 import statistics

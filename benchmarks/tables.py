@@ -98,6 +98,45 @@ def language(name: str, title: str, wanted: str) -> Row | None:
     return title, f"{'; '.join(parts)} ({inside})", wanted
 
 
+SPEED = (
+    ("language", "lstm-training-tuned", "LSTM training, ours / Keras tuned fp32", "3.4; 3.0"),
+    ("language", "lstm-training-tuned-bf16", "LSTM training, ours / Keras tuned bf16", "3.8; 3.4"),
+    ("language", "transformer-training-tuned", "Transformer training, the same", "2.3; 2.4"),
+    ("language", "transformer-training-tuned-bf16", "Transformer training, bf16", "1.6; 1.7"),
+    ("language", "lstm-inference-tuned", "LSTM inference, ours / Keras tuned fp32", "3.4"),
+    ("language", "transformer-inference-tuned", "Transformer inference, the same", "1.3"),
+    ("decoding", "ours", "decoding, 13.9M weights, batch 1, ours / `generate`", "1.45"),
+    ("decoding", "ours-int8", "decoding in int8, the same", "2.4"),
+)
+
+
+def speed() -> list[Row]:
+    """Ratios of speed in language, by threads."""
+    rows = []
+    for threads in (1, 2):
+        for name, key, title, wanted in SPEED:
+            found = ladder(f"{name}-{threads}", key, title, wanted)
+            if found is not None:
+                rows.append((f"{title}, {threads} thread{'s' if threads > 1 else ''}", *found[1:]))
+    return rows
+
+
+def parity() -> list[Row]:
+    """The largest difference from the same nets of transformers."""
+    found = read("parity-transformers")
+    if found is None:
+        return []
+    names = {"gpt2": "GPT-2", "llama": "Llama"}
+    return [
+        (
+            f"logits against transformers' {title}, same weights: largest difference",
+            f"{max(found['differences'][key]['whole'], found['differences'][key]['steps']):.0e}",
+            "1e-4",
+        )
+        for key, title in names.items()
+    ]
+
+
 def text_floors() -> list[Row]:
     """Floors on the same texts, judged by the same scorer."""
     found = read("text-floors")
@@ -213,7 +252,7 @@ def all_rows() -> list[Row]:
         ]
     rows += [row for make in more if (row := make()) is not None]
     rows += [row for args in LANGUAGE if (row := language(*args)) is not None]
-    rows += text_floors()
+    rows += text_floors() + speed() + parity()
     return rows + prediction("") + startup() + verdicts()
 
 

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -101,6 +102,7 @@ class Theirs:
     def __init__(self, who):
         import torch
 
+        self.folder = tempfile.TemporaryDirectory()
         self.activation = "gelu_new" if who == "trainer" else "gelu_pytorch_tanh"
         self.net = gpt2(LENGTH, activation=self.activation)
         self.text = torch.randint(VOCABULARY, (64 * BATCH, LENGTH))
@@ -122,6 +124,7 @@ class Theirs:
             asked[:, 0] = -100  # not predicted, but else counted where the loss is divided
         ended = Ended()
         options = transformers.TrainingArguments(
+            output_dir=self.folder.name,
             per_device_train_batch_size=BATCH,
             num_train_epochs=1,
             learning_rate=1e-3,
