@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 from netwright.errors import InputError
 from netwright.models import rnn, transformer
 from netwright.models.base import Network
 from netwright.specs import Signature, Tokens
-from netwright.train.quantise import quantise
+from netwright.train.quantise import in_columns, quantise
 
 CPU = torch.device("cpu")
 
@@ -50,3 +51,21 @@ def test_fp32_leaves_a_network_as_it_is_and_int8_is_for_cpus() -> None:
     assert [m.__class__ for m in net.modules()] == before
     with pytest.raises(InputError, match="int8 runs on a CPU"):
         quantise(net, "int8", torch.device("cuda"))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_network_in_columns_says_the_same(tied: bool) -> None:
+    torch.manual_seed(0)
+    form = Tokens(11, 16)
+    config = transformer.structure.presets["small"]
+    config = config.model_copy(update={"head": config.head.model_copy(update={"tied": tied})})
+    signature = Signature(form, form, positions="causal")
+    net = transformer.structure.build(signature, config).eval()
+    net.requires_grad_(requires_grad=False)
+    x = torch.randint(0, 11, (2, 16))
+    before = net(x)
+    in_columns(net)
+    torch.testing.assert_close(net(x), before)
+    dense = [m.weight for m in net.modules() if isinstance(m, nn.Linear)]
+    assert all(w.stride()[0] == 1 for w in dense)
+    assert net.stem.embed.weight.is_contiguous()

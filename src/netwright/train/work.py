@@ -22,7 +22,7 @@ from netwright.train.live import Captured, Live, build_networks, load_weights
 from netwright.train.machine import Options, differences, memory_told, prepared, record
 from netwright.train.probe import decide_precision, seconds_per_round
 from netwright.train.progress import Progress
-from netwright.train.quantise import Precision, quantise
+from netwright.train.quantise import Precision, in_columns, quantise
 from netwright.train.recipe import Recipe, need_roles, validated
 from netwright.train.run import Run, RunView, continues
 from netwright.train.session import Session
@@ -289,4 +289,6 @@ def load(folder: Path, device: torch.device, precision: Precision = "fp32") -> A
         load_weights(net, mine, name)
         lay(net.eval().requires_grad_(requires_grad=False).to(device), Options())
         quantise(net, precision, device)
+        if task.Request is not None and device.type == "cpu" and precision == "fp32":
+            in_columns(net)
     return Applied(nets, task, schema, recipe.data.name, device, recipe.seed)
