@@ -52,7 +52,7 @@ class Ours:
 
         from netwright.models.transformer import structure
         from netwright.specs import Signature, Tokens
-        from netwright.train.quantise import quantise
+        from netwright.train.quantise import in_columns, quantise
 
         form = Tokens(VOCABULARY, LENGTH)
         made = structure.Config.model_validate(config(**SHAPE))
@@ -61,6 +61,8 @@ class Ours:
         net.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in w.items()})
         self.parameters = sum(p.numel() for p in net.parameters())
         quantise(net, precision, torch.device("cpu"))
+        if precision == "fp32":
+            in_columns(net)  # as `load` does where a task generates
         self.net = net
 
     def run(self, prompt, new):
