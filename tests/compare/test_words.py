@@ -79,6 +79,14 @@ def test_the_best_is_chosen_where_only_dearer_ones_tie_with_it():
     ]
 
 
+def test_a_cheaper_one_that_ties_with_the_best_may_fail_against_a_floor():
+    found = said([net("cnn", 18, 2e6), net("rnn", 20, 1e6, start=10)], [floor(8, start=50)])
+    assert found[2] == (
+        "It measured best; what ties with it and is cheaper in forward FLOPs fails against a floor."
+    )
+    assert found[-1].startswith("Rnn fails: ")
+
+
 def test_no_network_may_be_worth_it():
     assert said(ALL[1:], [floor(4)]) == [
         "No network is worth it here: the floor SVM-RBF is better than every network beyond "

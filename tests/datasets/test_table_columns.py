@@ -114,7 +114,7 @@ def test_without_a_header_numbers_are_no_text() -> None:
 
 def test_without_a_header_and_clear_looks_the_numbers_are_asked_for() -> None:
     error = refusal(bare(("a b", "c d"), ("e f", "g h")))
-    assert error.do == 'columns="label=0,text=1"'
+    assert error.do == "--columns label=0,text=1"
 
 
 def test_to_predict_no_label_is_needed() -> None:

@@ -217,9 +217,16 @@ def _why(facts: Facts, chosen: Row) -> list[str]:
         if len(facts.nets) == 2:
             return [f"It is better than {name} beyond chance, by {gap}."]
         return [f"It is better than every other network beyond chance, than {name} by {gap}."]
-    if best is chosen:
-        return [f"It measured best, and none that ties with it is cheaper in {AXIS[axis]}."]
     ours, theirs = chosen.costs.get(axis), best.costs.get(axis)
+    if best is chosen:
+        tied = [n.costs.get(axis) for n in facts.nets if n.name in chosen.tied_with]
+        cheaper = [c for c in tied if c is not None and ours is not None and c < ours]
+        if cheaper:  # and not chosen, because it fails
+            return [
+                f"It measured best; what ties with it and is cheaper in {AXIS[axis]} fails against "
+                "a floor."
+            ]
+        return [f"It measured best, and none that ties with it is cheaper in {AXIS[axis]}."]
     if ours is None or theirs is None:
         return []
     return [

@@ -153,7 +153,7 @@ def _names(samples: Sequence[Sample], file: Path | str) -> tuple[str, ...]:
         raise InputError(
             f"there is only one class, '{shown(names[0])}'",
             why="to tell classes apart takes two",
-            do='name the right column by columns="label=..."',
+            do="name the right column by --columns label=...",
             file=file,
         )
     if all(re.fullmatch(r"-?\d{1,18}", name, re.ASCII) for name in names):

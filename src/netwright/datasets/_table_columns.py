@@ -22,7 +22,7 @@ SHORT = 50
 ENOUGH = 20
 """Rows from which on looks say something."""
 NUMBER = re.compile(r"\s*[-+]?\d*\.?\d+\s*")
-EXAMPLE = 'columns="text=sentence,label=label"'
+EXAMPLE = "--columns text=sentence,label=label"
 
 Asked = Mapping[str, tuple[str, ...]]
 """`text` and `label` to names or numbers of columns; empty where nothing was asked for."""
@@ -164,7 +164,7 @@ def _unclear(role: str, table: Table, hits: Sequence[int]) -> InputError:
     return InputError(
         f"the {role} may be column {several}" if hits else f"no column is known to be the {role}",
         why=_there(table),
-        do=EXAMPLE if table.named else 'columns="label=0,text=1"',
+        do=EXAMPLE if table.named else "--columns label=0,text=1",
         file=table.file,
     )
 
