@@ -17,6 +17,8 @@ from netwright.models import rnn
 from netwright.models import transformer as attention
 from netwright.specs import Signature, Tokens
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -42,8 +44,10 @@ def test_one_more_place_is_timed_behind_each_length_that_is_kept() -> None:
     causal = Signature(form, form, positions="causal")
     nets = [s.structure.build(causal, s.structure.presets["tiny"]).eval() for s in (rnn, attention)]
     with torch.inference_mode():
-        lengths = [[t for t, seconds in per_place(n, lambda: None) if seconds > 0] for n in nets]
-    assert lengths == [list(process.PLACES), [16, 64]]
+        lengths = [
+            [t for t, seconds in per_place(n, lambda: None, CPU) if seconds > 0] for n in nets
+        ]
+    assert lengths == [list(process.PLACES), [16, 32, 64]]
 
 
 def test_energy_is_of_one_answer(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,3 +121,12 @@ def test_to_predict_no_label_is_needed() -> None:
     assert places(named("id", "text"), labelled=False) == ((1,), None)
     assert places(bare(("a b",)), labelled=False) == ((0,), None)
     assert places(named("label", "text"), labelled=False) == ((1,), 0)
+
+
+def test_a_number_of_thousands_of_digits_is_no_column() -> None:
+    assert "no column '999" in refusal(named("text", "label"), f"text={'9' * 5000}").sentence
+
+
+def test_the_column_that_is_both_is_the_one_that_is_blamed() -> None:
+    error = refusal(named("title", "label"), "text=title+label,label=label")
+    assert error.what == "the column 'label' cannot be text and label at once"

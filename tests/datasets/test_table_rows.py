@@ -295,3 +295,23 @@ def test_what_the_csv_module_writes_is_read(rows: list[tuple[str, str]]) -> None
     )
     assert (names, named, bad) == (("text", "label"), True, [])
     assert [row for _, row in found] == rows
+
+
+def test_json_lines_of_ever_new_keys_are_refused_before_they_fill_the_memory(
+    tmp_path: Path,
+) -> None:
+    lines = "\n".join(f'{{"key{n}": "x"}}' for n in range(2000))
+    error = refusal(tmp_path, "a.jsonl", lines)
+    assert error.what == "there are more than 1,000 different keys"
+    assert error.line == 1001
+
+
+def test_parquet_with_bytes_that_are_no_text_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    odd = pa.array([b"good", b"\xff\xfe"], pa.binary()).view(pa.binary())
+    column = pa.Array.from_buffers(pa.string(), 2, odd.buffers())
+    parquet.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="the Parquet file cannot be read"):
+        read_table(tmp_path / "a.parquet")

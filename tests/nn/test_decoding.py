@@ -182,6 +182,10 @@ def test_beams_of_a_network_are_at_least_as_good_as_greedy_steps() -> None:
 def test_an_empty_prompt_and_wrong_numbers_are_refused() -> None:
     with pytest.raises(InputError, match="nothing to start from"):
         _made(_net(), [[]], Decoding())
-    for wrong in ({"top_p": 0.0}, {"temperature": -1}, {"length": 0}, {"beams": 0}):
+    for wrong in (
+        *({"top_p": 0.0}, {"temperature": -1}, {"length": 0}, {"beams": 0}),
+        *({"temperature": 1e-40}, {"temperature": float("nan")}, {"length_penalty": 1000}),
+        *({"repetition_penalty": 1e-300}, {"repetition_penalty": float("inf")}),
+    ):
         with pytest.raises(ValidationError):
             Decoding.model_validate(wrong)

@@ -20,7 +20,7 @@ import torch
 
 from netwright.cost.energy import Joules, energy, nvml, rapl
 from netwright.cost.measure import latency, peak_memory, throughput, waiter
-from netwright.errors import InputError, MachineError, NetwrightError, shown
+from netwright.errors import MachineError, NetwrightError, shown
 from netwright.models.base import Network
 from netwright.nn.heads import numbers
 from netwright.nn.toys import meta_inputs
@@ -32,7 +32,7 @@ BATCH = 256
 """Samples of one call when throughput is measured, at most."""
 NUMBERS = 2**24
 """Numbers that such a call gives at most: a vocabulary makes large answers."""
-PLACES = (16, 64, 256, 1024)
+PLACES = (16, 32, 64, 96, 128, 192, 256, 512, 1024)
 """Lengths behind which one more symbol is timed, where places are made one by one."""
 METERED = 1.0
 """Seconds of answers under the meter; counters move slowly."""
@@ -103,7 +103,7 @@ def measure_here(folder: Path, device: DeviceName, threads: int) -> dict[str, An
 
         used = energy(metered, meter)
         peak = peak_memory(where)
-        tokens = [list(t) for net in nets for t in per_place(net, wait)]
+        tokens = [list(t) for net in nets for t in per_place(net, wait, where)]
     joules = used.joules / (batch * times) if isinstance(used, Joules) else None
     return {
         "latency": took.p50,
@@ -119,7 +119,9 @@ def measure_here(folder: Path, device: DeviceName, threads: int) -> dict[str, An
     }
 
 
-def per_place(net: Network, wait: Callable[[], object]) -> list[tuple[int, float]]:
+def per_place(
+    net: Network, wait: Callable[[], object], where: torch.device
+) -> list[tuple[int, float]]:
     """(t, seconds of one more place behind t of them), where places are made one by one.
 
     Half of the calls took no longer. Stops where the network keeps no more places.
@@ -129,12 +131,12 @@ def per_place(net: Network, wait: Callable[[], object]) -> list[tuple[int, float
         return []
     found = []
     for length in PLACES:
-        try:
-            _, state = net.step(torch.zeros(1, length, dtype=torch.long), net.state(1))
-            one = torch.zeros(1, 1, dtype=torch.long)
-            took = latency(partial(net.step, one, state), warmup=5, repeats=50, wait=wait)
-        except InputError:
+        if net.capacity is not None and length >= net.capacity:
             break
+        before = torch.zeros(1, length, dtype=torch.long, device=where)
+        one = torch.zeros(1, 1, dtype=torch.long, device=where)
+        _, state = net.step(before, net.state(1))
+        took = latency(partial(net.step, one, state), warmup=5, repeats=50, wait=wait)
         found.append((length, took.p50))
     return found
 
@@ -162,6 +164,8 @@ def _told(folder: Path, device: DeviceName, threads: int) -> str:
         return json.dumps(measure_here(folder, device, threads))
     except NetwrightError as error:
         return json.dumps({"error": error.sentence})
+    except Exception as error:  # noqa: BLE001 - told to whoever asked, in its own process
+        return json.dumps({"error": shown(f"{type(error).__name__}: {error}")})
 
 
 def main(words: Sequence[str]) -> None:

@@ -79,7 +79,7 @@ def pick(table: Table, wanted: Asked, *, labelled: bool = True) -> Columns:
         texts = _found_texts(table, label, labelled)
     if label in texts:
         raise InputError(
-            f"the column '{shown(table.names[texts[0]])}' cannot be text and label at once",
+            f"the column '{shown(table.names[label])}' cannot be text and label at once",
             do=EXAMPLE,
             file=table.file,
         )
@@ -96,7 +96,7 @@ def _place(table: Table, name: str) -> int:
     """The number of a column by its name, or by the number itself."""
     if name in table.names:
         return table.names.index(name)
-    if name.isdecimal() and int(name) < len(table.names):
+    if name.isdecimal() and len(name) < 9 and int(name) < len(table.names):
         return int(name)
     raise InputError(
         f"no column '{shown(name)}'",

@@ -35,6 +35,8 @@ THRIFT = {"thrift_string_size_limit": 16 << 20, "thrift_container_size_limit": 1
 """Limits on what the head of a Parquet file may claim."""
 LABELLED = re.compile(r"(?:__label__(?P<plain>\S+)|(?P<coarse>[^\s:]+):\S*)\s+(?P<text>.*)")
 """`LABEL:sub text`, of which the coarse label is kept (TREC), and `__label__LABEL text`."""
+NAMES = 1_000
+"""Columns of a table of JSON lines, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,13 @@ def _json_lines(file: Path, text: str) -> Table:
             if isinstance(value, dict):
                 found.append((line, value))
                 names.update(dict.fromkeys(value))
+                if len(names) > NAMES:
+                    raise InputError(
+                        f"there are more than {NAMES:,} different keys",
+                        why="every key is a column",
+                        file=file,
+                        line=line,
+                    )
             else:
                 bad.append((line, "the line is no JSON object"))
     rows = [(line, tuple(_plain(value.get(n)) for n in names)) for line, value in found]
@@ -219,14 +228,14 @@ def _parquet(file: Path, root: Path | None) -> Table:
         kinds = [(field.name, field.type) for field in found.schema_arrow]
         names = tuple(name for name, kind in kinds if _is_plain(pa.types, kind))
         table = found.read(columns=list(names)) if names else None
-    except (pa.ArrowException, OSError) as error:
+        columns = [table.column(i).to_pylist() for i in range(len(names))] if table else []
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(
             "the Parquet file cannot be read",
             why=str(error).partition("\n")[0],
             do="get or write the file again",
             file=file,
         ) from error
-    columns = [table.column(i).to_pylist() for i in range(len(names))] if table else []
     rows = [
         (number, tuple(map(_plain, values)))
         for number, values in enumerate(zip(*columns, strict=True), 1)

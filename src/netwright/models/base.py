@@ -133,6 +133,8 @@ class Network(nn.Module):
         x = self.stem.clean(x, lengths)  # a stride may straddle the end
         h = self._read(x, condition)
         if documents is not None:
+            if lengths is not None or context is not None or places is not None:
+                raise InputError("packed documents go with no lengths, context or places")
             return self._packed(h, documents)
         inner = self.stem.lengths(lengths)
         memory = self._remember(context, context_lengths)

@@ -7,10 +7,10 @@ Dimensions: b rows, v symbols.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Generator, Tensor
 
 from netwright.errors import InputError
@@ -31,23 +31,33 @@ class Steps(Protocol):
     ) -> tuple[Tensor, dict[str, Tensor]]: ...
 
 
+def _none_or_some(value: float) -> float:
+    if 0 < value < 1e-3:
+        raise ValueError("it is 0 or at least 0.001")
+    return value
+
+
+Temperature = Annotated[float, Field(ge=0.0, le=100.0), AfterValidator(_none_or_some)]
+"""0: always the likeliest; below 0.001 logits would overflow."""
+
+
 class Decoding(Frozen):
     """How the next symbol is chosen."""
 
     length: int = Field(200, ge=1)
     """Symbols that are made at most, for each prompt."""
-    temperature: float = Field(1.0, ge=0.0, le=100.0)
+    temperature: Temperature = 1.0
     top_k: int | None = Field(None, ge=1)
     """Only the k likeliest symbols."""
     top_p: float | None = Field(None, gt=0.0, le=1.0)
     """Only the likeliest symbols that together have this probability."""
     min_p: float | None = Field(None, gt=0.0, le=1.0)
     """Only symbols with at least this share of the likeliest one's probability."""
-    repetition_penalty: float = Field(1.0, gt=0.0)
+    repetition_penalty: float = Field(1.0, ge=0.01, le=100.0)
     """Above 1: symbols that the text holds already become less likely."""
     beams: int = Field(1, ge=1, le=64)
     """Above 1: the text of the highest score is searched, nothing is drawn."""
-    length_penalty: float = Field(0.0, ge=0.0)
+    length_penalty: float = Field(0.0, ge=0.0, le=10.0)
     """a of a beam's score log p / ((5 + length) / 6)^a (Wu et al. 2016, equation 14)."""
 
 

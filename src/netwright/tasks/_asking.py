@@ -7,7 +7,7 @@ from torch import Generator
 
 from netwright.codecs import Codec
 from netwright.errors import InputError, escaped
-from netwright.nn.decoding import Decoding, Steps, decode
+from netwright.nn.decoding import Decoding, Steps, Temperature, decode
 from netwright.specs import Text
 from netwright.tasks.base import Answer
 
@@ -18,9 +18,9 @@ BROKEN = "\N{REPLACEMENT CHARACTER}"
 class TextRequest(Decoding):
     """Texts to be made."""
 
-    prompt: tuple[str, ...] = ("",)
+    prompt: tuple[str, ...] = Field(("",), min_length=1)
     """What to go on from, one text each; an empty one goes on from the start of a line."""
-    temperature: float = Field(0.8, ge=0.0, le=100.0)
+    temperature: Temperature = 0.8
     stop: tuple[str, ...] = ()
     """A text ends in front of the first of these that appears in it."""
 

@@ -153,9 +153,9 @@ class TextGeneration(Task):
         """Sum of the cross-entropies in nats, over the number of places."""
         net, new = nets["net"], {}
         if carry and isinstance(net, Carrying):
-            lost = batch["fresh"] > 0
+            lost, start = batch["fresh"] > 0, net.state(len(batch["fresh"]))
             old = {
-                k: v.detach().masked_fill(lost.view(-1, *[1] * (v.dim() - 1)), 0)
+                k: torch.where(lost.view(-1, *[1] * (v.dim() - 1)), start[k], v.detach())
                 for k, v in carry.items()
             }
             logits, state = net.step(batch["x"], old)
