@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from netwright.nn.dropout import LockedDropout, dropped, make_dropout
+from netwright.nn.dropout import LockedDropout, WeightDropout, make_dropout
 
 
 def test_a_locked_mask_is_one_along_a_row_and_another_for_the_next_row() -> None:
@@ -28,8 +28,8 @@ def test_nothing_is_dropped_outside_of_training_or_where_nothing_is_asked() -> N
     x = torch.randn(2, 3, 4)
     assert torch.equal(LockedDropout(0.9).eval()(x), x)
     assert torch.equal(LockedDropout(0.0)(x), x)
-    assert torch.equal(dropped(x, 0.9, training=False), x)
-    assert torch.equal(dropped(x, 0.0, training=True), x)
+    assert torch.equal(WeightDropout(0.9).eval()(x), x)
+    assert torch.equal(WeightDropout(0.0)(x), x)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_kind_of_mask_follows_the_configuration(
 def test_dropped_weights_are_zero_or_scaled_up_and_take_no_gradient_where_zero() -> None:
     torch.manual_seed(0)
     w = torch.full((60, 60), 3.0, requires_grad=True)
-    y = dropped(w, 0.25, training=True)
+    y = WeightDropout(0.25)(w)
     assert sorted(y.unique().tolist()) == [0.0, 4.0]
     assert abs(float((y == 0).float().mean()) - 0.25) < 0.05
     y.sum().backward()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from netwright.codecs import Bytes, Characters, Codec
+from netwright.codecs import Bytes, Characters, Codec, Words
 from netwright.errors import InputError
 from netwright.specs import Text
 from netwright.tasks._asking import TextRequest, made_texts
@@ -93,3 +93,13 @@ def test_beams_give_the_same_kind_of_answer() -> None:
     pieces, (answer,) = _said(CODEC, "abc", beams=2)
     assert answer.value["text"] == "abc"
     assert "".join(pieces) == "abc"
+
+
+def test_words_keep_their_space_behind_the_prompt() -> None:
+    codec = Words.of(["a b c"])
+    net = _Script(codec.encode("c c"), codec.size)
+    column = Text(codec=codec, length=16, start=1)
+    request = TextRequest(prompt=("a b",), length=2)
+    *pieces, answer = made_texts(net, column, request, torch.Generator())
+    assert "".join(str(p.value["piece"]) for p in pieces) == "a b c c"
+    assert answer.words == "a b c c"

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from made_up import Game, Rows, Streams, pictures, text
+from netwright.nn.dropout import LockedDropout, WeightDropout
 from netwright.tasks.base import Loss
 from netwright.train.live import Captured, Live
 from netwright.train.update import Mover
@@ -167,10 +168,10 @@ def test_a_gradient_that_lies_otherwise_in_memory_moves_the_right_weights() -> N
 def test_shares_of_dropout_follow_their_ramp() -> None:
     task = Rows()
     live = start(task, pictures(), recipe_for(task, "mlp", role={"dropout": "rising"}))
-    layers = [nn.Dropout(0.4), nn.Dropout(0.2)]
+    layers = [nn.Dropout(0.4), LockedDropout(0.2), WeightDropout(0.2)]
     live.nets["net"].extra = nn.ModuleList(layers)
     mover = Mover(live.task.turns()[0], live)
     for step, want in ((0, 0.0), (5, 0.5), (10, 1.0), (15, 1.0)):
         live.counters.round = step
         mover.before(10)
-        assert [m.p for m in layers] == [0.4 * want, 0.2 * want]
+        assert [m.p for m in layers] == [0.4 * want, 0.2 * want, 0.2 * want]

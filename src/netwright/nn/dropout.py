@@ -9,21 +9,18 @@ from typing import final
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 
 @final
-class LockedDropout(nn.Module):
+class LockedDropout(_DropoutNd):
     """Dropout whose mask is drawn once for a row and is the same at all of its places."""
 
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
     def forward(self, x: Tensor) -> Tensor:
-        """(b, t, d) to the same; in training, `share` of the features is zero all along a row."""
-        if not self.training or self.share == 0:
+        """(b, t, d) to the same; in training, `p` of the features is zero all along a row."""
+        if not self.training or self.p == 0:
             return x
-        return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.share)
+        return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.p)
 
 
 def make_dropout(share: float, *, locked: bool) -> nn.Module:
@@ -33,9 +30,13 @@ def make_dropout(share: float, *, locked: bool) -> nn.Module:
     return LockedDropout(share) if locked else nn.Dropout(share)
 
 
-def dropped(weight: Tensor, share: float, *, training: bool) -> Tensor:
-    """`weight` with a `share` of its entries at zero, the others scaled up: DropConnect.
+@final
+class WeightDropout(_DropoutNd):
+    """A weight with a share of its entries at zero, the others scaled up: DropConnect.
 
     Drawn anew at each call, which is once for all places of a batch.
     """
-    return F.dropout(weight, share) if training and share > 0 else weight
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """A weight of any shape; itself where nothing is dropped."""
+        return F.dropout(weight, self.p) if self.training and self.p > 0 else weight

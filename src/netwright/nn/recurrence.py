@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netwright.nn.dropout import dropped, make_dropout
+from netwright.nn.dropout import WeightDropout, make_dropout
 from netwright.nn.look import show
 from netwright.nn.masks import zero_padding
 
@@ -76,7 +76,7 @@ class RecurrentLayer(nn.Module):
 
     def __init__(self, kind: Kind, width: int, hidden: int, *, weight_dropout: float = 0.0) -> None:
         super().__init__()
-        self.kind, self.weight_dropout = kind, weight_dropout
+        self.kind, self.drop = kind, WeightDropout(weight_dropout)
         self.core = (nn.LSTM if kind == "lstm" else nn.GRU)(width, hidden, batch_first=True)
         w, u, bias, second = self.core.parameters()
         with torch.no_grad():
@@ -108,7 +108,7 @@ class RecurrentLayer(nn.Module):
             with torch.autocast("cpu", enabled=False):
                 return self.forward(x.float(), tuple(s.float() for s in state), lengths)
         w, u, bias, second = self.core.parameters()
-        weights = [w, dropped(u, self.weight_dropout, training=self.training), bias, second]
+        weights = [w, self.drop(u), bias, second]
         if lengths is None:
             return self._walk(x, state, weights)
         padding = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]

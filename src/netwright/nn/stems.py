@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from netwright.nn.dropout import WeightDropout
 from netwright.nn.masks import valid, zero_padding
 from netwright.specs import (
     Classes,
@@ -141,14 +142,15 @@ class Symbols(Stem):
 
     def __init__(self, form: Tokens, width: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.width, self.size, self.share = width, (form.length,), dropout
+        self.width, self.size = width, (form.length,)
+        self.drop = WeightDropout(dropout)
         self.embed = nn.Embedding(form.vocabulary, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t) of integers to (b, t, d)."""
-        if self.training and self.share > 0:
-            rows = self.embed.weight.new_ones(self.embed.num_embeddings, 1)
-            return F.embedding(x, self.embed.weight * F.dropout(rows, self.share))
+        if self.training and self.drop.p > 0:
+            rows = self.drop(self.embed.weight.new_ones(self.embed.num_embeddings, 1))
+            return F.embedding(x, self.embed.weight * rows)
         h: Tensor = self.embed(x)
         return h
 

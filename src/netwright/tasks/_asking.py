@@ -28,15 +28,17 @@ class TextRequest(Decoding):
 class _Growing:
     """A text as its symbols come."""
 
-    def __init__(self, codec: Codec, stops: Sequence[str]) -> None:
+    def __init__(self, codec: Codec, before: Sequence[int], stops: Sequence[str]) -> None:
         self.codec, self.stops = codec, [s for s in stops if s]
+        self.before, self.skipped = list(before), len(codec.decode(before))
         self.symbols: list[int] = []
         self.shown = 0
 
     @property
     def text(self) -> str:
         """All of it, up to a stop string."""
-        text = self.codec.decode(self.symbols)
+        # behind the prompt: words have a space before them there, which they lack by themselves
+        text = self.codec.decode([*self.before, *self.symbols])[self.skipped :]
         ends = [at for s in self.stops if (at := text.find(s)) >= 0]
         return text[: min(ends)] if ends else text
 
@@ -65,7 +67,7 @@ def made_texts(
     """
     codec = column.codec
     prompts = [_symbols(column, p) for p in request.prompt]
-    texts = [_Growing(codec, request.stop) for _ in prompts]
+    texts = [_Growing(codec, p, request.stop) for p in prompts]
     names = [str(i) for i in range(1, len(prompts) + 1)]
     alone = len(prompts) == 1
 
