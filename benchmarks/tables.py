@@ -83,7 +83,9 @@ def language(name: str, title: str, wanted: str) -> Row | None:
 
     def said(values: list[float]) -> str:
         mean = sum(values) / len(values)
-        return percent(mean) if kind in ("accuracy", "recall") else f"{mean:.4g} {UNITS[kind]}"
+        if kind == "recall":
+            return f"{100 * mean:.2f} %"
+        return percent(mean) if kind == "accuracy" else f"{mean:.4g} {UNITS[kind]}"
 
     parts = [said([r["test"][kind] for r in runs])]
     if name.startswith("sst2"):
