@@ -10,6 +10,9 @@ from netwright.compare.verdict import Axis, Cell, Spent
 from netwright.metrics.base import Figure
 from netwright.train.budget import Budget
 
+TRAINED: tuple[Axis, ...] = ("training_flops", "seconds")
+"""Costs that another use of the same nets shares; what its answers take is not measured."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -41,6 +44,7 @@ def candidates_of(p: Planned, ended: Sequence[Ended], budget: Budget) -> list[Ca
                 first,
                 name=f"{p.name} + {title}",
                 figures=[e.variants[title] for e in ended if title in e.variants],
+                costs={**dict.fromkeys(first.costs), **{k: first.costs.get(k) for k in TRAINED}},
             )
             for title in titles
         ),
