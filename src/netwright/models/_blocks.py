@@ -150,7 +150,7 @@ class Blocks(Trunk):
 
     def state(self, batch: int) -> dict[str, Tensor]:
         """An empty cache; InputError where the output is not causal."""
-        self._must_be_causal()
+        need_causal(causal=self.causal)
         slots = self.reach or self.places
         # Weights that are quantised, and so stand on a CPU, are no parameters any more.
         device = next(self.parameters(), torch.empty(0)).device
@@ -173,7 +173,7 @@ class Blocks(Trunk):
         The given state stays as it is, save in inference mode, where it is written into (see
         `nn.cache.remember`).
         """
-        self._must_be_causal()
+        need_causal(causal=self.causal)
         here = window(
             state["at"], h.shape[1], lengths, self.capacity, ring=self.reach, slope=self.slope
         )
@@ -189,13 +189,15 @@ class Blocks(Trunk):
             show("block", h)
         return self.norm(h), new
 
-    def _must_be_causal(self) -> None:
-        if not self.causal:
-            raise InputError(
-                "this network cannot be run step by step",
-                why="each of its outputs sees the whole input",
-                do="give it the whole input at once",
-            )
+
+def need_causal(*, causal: bool) -> None:
+    """InputError where a network that sees its whole input is asked for steps."""
+    if not causal:
+        raise InputError(
+            "this network cannot be run step by step",
+            why="each of its outputs sees the whole input",
+            do="give it the whole input at once",
+        )
 
 
 def _clean(memory: Tensor | None, lengths: Tensor | None) -> Tensor | None:

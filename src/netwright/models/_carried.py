@@ -11,7 +11,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor, nn
 
-from netwright.errors import InputError
+from netwright.models._blocks import need_causal
 from netwright.models.base import Trunk
 from netwright.nn.look import show
 from netwright.nn.positions import PositionKind, Positions, Rotation
@@ -108,7 +108,7 @@ class Carried(Trunk):
 
     def state(self, batch: int) -> dict[str, Tensor]:
         """No places taken in; InputError where the output is not causal."""
-        self._must_be_causal()
+        need_causal(causal=self.causal)
         state = {"at": self.like.new_zeros(batch)}
         for i, block in self._numbered():
             state |= {f"{i}.{name}": value for name, value in block.state(batch).items()}
@@ -123,7 +123,7 @@ class Carried(Trunk):
         memory_lengths: Tensor | None = None,  # noqa: ARG002
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The next places (b, n, d); the given state stays as it is."""
-        self._must_be_causal()
+        need_causal(causal=self.causal)
         at, n = state["at"], h.shape[1]
         h, rotation = self.positions(h, at[:, None] + torch.arange(n, device=h.device))
         h = self.dropout(h)
@@ -138,11 +138,3 @@ class Carried(Trunk):
 
     def _numbered(self) -> list[tuple[int, CarriedBlock]]:
         return [(i, b) for i, b in enumerate(self.blocks) if isinstance(b, CarriedBlock)]
-
-    def _must_be_causal(self) -> None:
-        if not self.causal:
-            raise InputError(
-                "this network cannot be run step by step",
-                why="each of its outputs sees the whole input",
-                do="give it the whole input at once",
-            )
