@@ -3,11 +3,10 @@
 Dimensions: b windows, t places of a window.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from netwright.codecs import Codec
 from netwright.errors import escaped
@@ -15,19 +14,12 @@ from netwright.nn.decoding import Decoding, decode
 from netwright.specs import Scorer, Text
 from netwright.tasks._labelled import last_attention
 from netwright.tasks._streams import JUDGED_LOGITS, JUDGED_TOKENS, Stepping, Stream, nats_of
-from netwright.tasks.base import Exhibit
+from netwright.tasks.base import Exhibit, Looks
 
 SAMPLE = Decoding(length=200, temperature=0.8)
 """The text that is shown."""
 SENTENCE = 20
 """Symbols whose attention is shown, so that a page can name them all."""
-
-
-@runtime_checkable
-class Looks(Protocol):
-    """What can show its inner results."""
-
-    def look(self, x: Tensor) -> Mapping[str, Tensor]: ...
 
 
 @torch.inference_mode()

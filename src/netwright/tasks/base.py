@@ -7,7 +7,7 @@ them. Sums, not means: `Loss(total, weight)` gives the same gradient however a b
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor
@@ -22,6 +22,13 @@ PREPARED = 2048
 """Training samples that a network is shown before step 0 at most."""
 Nets = Mapping[str, Scorer]
 """Role to network; a floor stands in one as well."""
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """What can show its inner results: a network."""
+
+    def look(self, x: Tensor, **inputs: Tensor | None) -> Mapping[str, Tensor]: ...
 
 
 class DataLike(Protocol):

@@ -7,7 +7,7 @@ Dimensions: b batch, n samples of a part, c channels, h height, w width, k class
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,7 @@ from netwright.tasks.base import (
     DataLike,
     Draw,
     Exhibit,
+    Looks,
     Loss,
     Nets,
     Role,
@@ -72,13 +73,6 @@ class Options(Frozen):
     """Adds the figure `accuracy_flip`: logits are the mean of the picture's and its mirror's."""
     top: int = Field(5, ge=1)
     """Classes that an answer lists, and the k of the figure for the k best guesses."""
-
-
-@runtime_checkable
-class Looks(Protocol):
-    """What can show its inner results."""
-
-    def look(self, x: Tensor) -> Mapping[str, Tensor]: ...
 
 
 class ImageClassification(Task):

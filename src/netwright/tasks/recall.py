@@ -6,7 +6,7 @@ Dimensions: b batch, n rows of a part, t places, m asked places of a batch, v sy
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,18 @@ from netwright.metrics.base import Figure
 from netwright.specs import Batch, Frozen, Part, Schema, Scorer, Signature, Symbols
 from netwright.tasks._columns import column
 from netwright.tasks._labelled import device_of, last_attention
-from netwright.tasks.base import Answer, DataLike, Draw, Exhibit, Loss, Nets, Role, Task, Turn
+from netwright.tasks.base import (
+    Answer,
+    DataLike,
+    Draw,
+    Exhibit,
+    Looks,
+    Loss,
+    Nets,
+    Role,
+    Task,
+    Turn,
+)
 
 READS = "recall reads symbols `x`, and `y`, -1 where nothing is asked"
 LOGITS = 2**24
@@ -38,13 +49,6 @@ class Judged(NamedTuple):
     """Places since the answer was last shown; 0 where it was not."""
     hit: Tensor
     nats: Tensor
-
-
-@runtime_checkable
-class Looks(Protocol):
-    """What can show its inner results."""
-
-    def look(self, x: Tensor) -> Mapping[str, Tensor]: ...
 
 
 class Recall(Task):
@@ -81,7 +85,8 @@ class Recall(Task):
 
         The places are found here and not in the objective, where their number could not be known
         without their values. With the head at these places alone, a step of the default data, 4 of
-        64 places asked and 8,192 symbols, spends a twentieth of the time on head and loss.
+        64 places asked and 8,192 symbols, takes less: 0.08 seconds against 2.2 on head
+        and loss, measured once beside other work.
         """
         stored = part.gather(draw.index)
         y = stored["y"].long()

@@ -28,7 +28,18 @@ from netwright.tasks._labelled import (
     last_attention,
     surest_mistakes,
 )
-from netwright.tasks.base import Answer, DataLike, Draw, Exhibit, Loss, Nets, Role, Task, Turn
+from netwright.tasks.base import (
+    Answer,
+    DataLike,
+    Draw,
+    Exhibit,
+    Looks,
+    Loss,
+    Nets,
+    Role,
+    Task,
+    Turn,
+)
 
 READS = "text-classification reads texts and labels"
 ROUND = 8
@@ -65,13 +76,6 @@ class Measured(Protocol):
     def lengths(self) -> Tensor:
         """(n,) symbols; on the CPU."""
         ...
-
-
-@runtime_checkable
-class Looks(Protocol):
-    """What can show its inner results."""
-
-    def look(self, x: Tensor, *, lengths: Tensor) -> Mapping[str, Tensor]: ...
 
 
 class TextClassification(Task):
