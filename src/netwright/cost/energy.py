@@ -114,18 +114,16 @@ def nvml(index: int = 0) -> Meter | NotMeasurable:
 
 
 def energy(function: Callable[[], object], meter: Meter | NotMeasurable) -> Joules | NotMeasurable:
-    """Call `function` once; what its machine took meanwhile.
+    """Call `function` once; what its machine took meanwhile. Not called where there is no meter.
 
     `function` ends when its work is done: on CUDA it waits for the card. Work of less than a second
     or so is too short for counters that move every few milliseconds.
     """
     if isinstance(meter, NotMeasurable):
-        function()
         return meter
     try:
         meter.joules()
     except (OSError, ValueError) as e:
-        function()
         return NotMeasurable(f"{meter.source} cannot be read ({e})")
     function()
     try:

@@ -76,8 +76,12 @@ def measure_here(folder: Path, device: DeviceName, threads: int) -> dict[str, An
     nets = [n for n in load(folder, where).nets.values() if isinstance(n, Network)]
 
     def call(n: int) -> Any:
+        # not zeros_like: asked of the meta device it loads torch's compiler, a second of imports
         inputs = [
-            {k: torch.zeros_like(v, device=where) for k, v in meta_inputs(net.signature, n).items()}
+            {
+                k: torch.zeros(v.shape, dtype=v.dtype, device=where)
+                for k, v in meta_inputs(net.signature, n).items()
+            }
             for net in nets
         ]
 
