@@ -151,6 +151,52 @@ def write_run(
     return folder
 
 
+def noise(steps: int, size: tuple[int, ...]) -> list[torch.Tensor]:
+    """The same noise each time, growing dimmer: something that changes from step to step."""
+    made = torch.rand(*size, generator=torch.Generator().manual_seed(0))
+    return [made * (1 - k / (2 * steps)) for k in range(steps)]
+
+
+def write_game(
+    folder: Path,
+    words: Words | None = None,
+    *,
+    steps: Sequence[int] = (20, 40, 60),
+    size: tuple[int, ...] = (12, 1, 8, 8),
+    length: int = 2000,
+) -> Path:
+    """A run of two players that showed the same pictures at every step, and sounds at the end."""
+    words = words or Words()
+    write_run(folder, words, structure="gan", shown=[])
+    rows = torch.arange(3.0)[:, None] + 1
+    tones = (torch.arange(length)[None] * rows * 0.1).sin() * 0.5
+    strings = {"rate": ("8000",), "captions": (words.caption,) * 3}
+    with Run.own(folder, layer=SWIFT) as run:
+        for step, pictures in zip(steps, noise(len(steps), size), strict=True):
+            shown = [Exhibit("picture", words.title, {"pictures": pictures})]
+            if step == steps[-1]:
+                shown += [
+                    Exhibit("sound", words.title, {"sound": tones}, strings),
+                    Exhibit("text", words.title, strings={"lines": (words.line,)}),
+                ]
+            run.exhibits(step, shown)
+            k = step / steps[-1]
+            turns = {
+                "discriminator": {
+                    "loss": 1.4 - k / 3,
+                    "skipped": 0,
+                    "said": {"real_score": 1 + k, "fake_score": -k, "gradient": 10 ** (3 - 3 * k)},
+                },
+                "generator": {
+                    "loss": 0.7 + k / 3,
+                    "skipped": 0,
+                    "said": {"fake_score": k / 2, "gradient": 10 ** (2 - 2 * k)},
+                },
+            }
+            run.metric({"round": step, "samples": 8 * step, "turns": turns})
+    return folder
+
+
 def interval(value: float, half: float = 0.02) -> dict[str, float]:
     return {"value": value, "low": value - half, "high": min(1.0, value + half)}
 

@@ -4,10 +4,11 @@ Every function takes names and paths and gives a result with `document()` for ma
 a terminal, `to_pandas()` and `_repr_html_()` for notebooks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netwright import made as artefacts
 from netwright import registry
 from netwright.errors import InputError, shown
 from netwright.files import loads, read
@@ -15,11 +16,13 @@ from netwright.results import Matrix, Prediction, RunResult
 from netwright.tasks.base import Answer
 from netwright.train import work
 from netwright.train.budget import Budget
+from netwright.train.helpers import helping_runs, with_options
 from netwright.train.machine import DeviceName, Options, pick_device
 from netwright.train.progress import Progress
 from netwright.train.quantise import Precision
 from netwright.train.recipe import resolve
 from netwright.train.run import RunView, free_name
+from netwright.train.setting import bind_task, open_data
 from netwright.train.target import find_target, role_candidates
 
 if TYPE_CHECKING:
@@ -65,13 +68,16 @@ def train(
     """
     task, named = find_target(target, data, columns)
     granted = Budget.parse(budget)
-    roles = role_candidates(structure)
+    roles = role_candidates(structure, registry.load("tasks", task).players)
     made = resolve(task, named, roles, budget=granted, seed=seed, file=recipe)
     name = f"{named.name}-{structure.replace('/', '-').replace('=', '-').replace('+', '-')}"
     folder = out or RUNS / free_name(RUNS, name)
     options = Options(device=device, threads=threads, compile=compile, save_every=save_every)
-    view = work.begin(made, folder, options, Progress(structure, quiet=quiet))
-    return _finished(view)
+    progress = Progress(structure, quiet=quiet)
+    opened = open_data(made.data)
+    helped = helping_runs(bind_task(made.task, opened.schema), made.data, opened, options, progress)
+    made = made.model_copy(update={"task": with_options(made.task, helped)})
+    return _finished(work.begin(made, folder, options, progress, data=opened))
 
 
 def resume(
@@ -162,6 +168,13 @@ def generate(
     yield from load(folder, device=device, precision=precision).generate(asked, seed)
 
 
+def write_made(
+    answers: Iterable[Answer], folder: str | Path, form: str | None = None
+) -> list[Path]:
+    """Write what `generate` gives into a new folder, PNG, WAV and `form`: see `netwright.made`."""
+    return artefacts.write(answers, Path(folder), form)
+
+
 def cost(
     target: str,
     *,
@@ -180,7 +193,11 @@ def cost(
 
     task, named = find_target(target, data, columns)
     made = resolve(
-        task, named, role_candidates(structure), budget=Budget.parse(budget), file=recipe
+        task,
+        named,
+        role_candidates(structure, registry.load("tasks", task).players),
+        budget=Budget.parse(budget),
+        file=recipe,
     )
     return predict_cost(made, Options(device=device, threads=threads, compile=compile))
 

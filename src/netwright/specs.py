@@ -184,8 +184,105 @@ class Numbers(Frozen):
         return Vector(len(self.names))
 
 
+class Sound(Frozen):
+    """A column of sounds of one channel, stored as 16-bit integers, full scale at 32,768."""
+
+    kind: Literal["sound"] = "sound"
+    rate: int = Field(ge=1)
+    """Samples a second."""
+    length: int = Field(ge=2)
+    """Samples of each sound."""
+
+    @property
+    def form(self) -> Frames:
+        """The form of one sound."""
+        return Frames(1, self.length)
+
+
+class Mode(Frozen):
+    """One bell of a mixture: its share, its middle and its deviation."""
+
+    share: float = Field(gt=0, le=1)
+    mean: float
+    deviation: float = Field(gt=0)
+
+
+class Continuous(Frozen):
+    """A column of a table that holds numbers.
+
+    A cell becomes a = (x - mean) / (4 deviation) of one of the modes, and which mode that was (Xu
+    et al. 2019, section 4.2); a special value or an empty cell is a choice of its own, beside the
+    modes. Where there is but one choice, it takes no place.
+    """
+
+    kind: Literal["continuous"] = "continuous"
+    name: str
+    modes: tuple[Mode, ...] = Field(min_length=1)
+    low: float
+    high: float
+    """The range of the training part; nothing outside of it is made."""
+    decimals: int | None = Field(None, ge=0)
+    """Digits behind the point in the source; 0: whole numbers; None: as many as a float has."""
+    special: tuple[float, ...] = ()
+    """Numbers that many cells share exactly (a mixed column), such as 0."""
+    missing: bool = False
+    """Whether a cell may be empty."""
+
+    @property
+    def choices(self) -> int:
+        """Modes, special values, and empty."""
+        return len(self.modes) + len(self.special) + self.missing
+
+    @property
+    def width(self) -> int:
+        """Places of a cell: `a`, then one for each choice where there are several."""
+        return 1 + (self.choices if self.choices > 1 else 0)
+
+
+class Categorical(Frozen):
+    """A column of a table that holds one of several words; empty is a choice of its own."""
+
+    kind: Literal["categorical"] = "categorical"
+    name: str
+    values: tuple[str, ...] = Field(min_length=1)
+    missing: bool = False
+    shares: tuple[float, ...] = ()
+    """How often each choice stands in the training part, empty last; (): not known."""
+
+    @property
+    def choices(self) -> int:
+        """Values, and empty."""
+        return len(self.values) + self.missing
+
+    @property
+    def width(self) -> int:
+        """Places of a cell: one for each choice."""
+        return self.choices
+
+
+class Table(Frozen):
+    """Whole rows of a table, stored as `rows.encode` lays them out: floats, cell by cell."""
+
+    kind: Literal["table"] = "table"
+    columns: tuple[Annotated[Continuous | Categorical, Field(discriminator="kind")], ...] = Field(
+        min_length=1
+    )
+    target: str | None = None
+    """The categorical column that a classifier of rows is asked for."""
+    centres: tuple[tuple[float, ...], ...] = ()
+    """Of a made-up mixture, whose modes can be counted; in the units of the columns."""
+    spread: float = 0.0
+    """Deviation of each of its bells."""
+
+    @property
+    def form(self) -> Vector:
+        """The form of one row."""
+        return Vector(sum(c.width for c in self.columns))
+
+
 Column = Annotated[
-    Pictures | Labels | Text | Symbols | Series | Numbers, Field(discriminator="kind")
+    Pictures | Labels | Text | Symbols | Series | Numbers | Sound | Table,
+    Field(discriminator="kind"),
 ]
 
 

@@ -32,7 +32,5 @@ def test_own_files_decide_what_fits(say: Say, tmp_path) -> None:
 
 
 def test_an_unknown_target_is_refused_with_the_nearest(say: Say) -> None:
-    said = say.refused(
-        "no task or data set 'digit': tasks are image-classification", "matrix", "digit"
-    )
+    said = say.refused("no task or data set 'digit': tasks are audio-generation", "matrix", "digit")
     assert "; nearest is 'digits'" in said.err

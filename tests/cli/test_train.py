@@ -103,7 +103,7 @@ def test_a_recipe_replaces_defaults_and_its_numbers_arrive_as_numbers(say: Say) 
 @pytest.mark.parametrize(
     ("words", "sentence", "near"),
     [
-        (["digist"], "no task or data set 'digist': tasks are image-classification", "digits"),
+        (["digist"], "no task or data set 'digist': tasks are audio-generation", "digits"),
         (["image-clasification"], "no task or data set", "image-classification"),
         (["digits", "--structure", "cn/small"], "no structure 'cn': there are cnn, mlp", "cnn"),
         (["digits", "--structure", "cnn/smal"], "no preset of cnn 'smal': there are ", "small"),

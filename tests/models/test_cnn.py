@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from netwright.errors import InputError
+from netwright.models._stages import Config, Stage, Wave, remains
 from netwright.models.base import Network
-from netwright.models.cnn import Config, Stage, remains, structure
+from netwright.models.cnn import structure
 from netwright.nn.flops import forward_flops
 from netwright.nn.heads import HeadConfig
 from netwright.specs import (
@@ -233,8 +234,7 @@ def test_misfits_have_sentences() -> None:
     config, text = structure.presets["tiny"], Tokens(20, 12)
     for signature, words in (
         (Signature(text, text, context=text, positions="causal"), "attend to a context"),
-        (Signature(Vector(9), Image(1, 8, 8)), "out of numbers yet"),
-        (Signature(Vector(9), Frames(2, 8)), "out of numbers yet"),
+        (Signature(Vector(9), Image(1, 10, 10)), "does not grow by 4"),
         (Signature(Vector(9), Classes(2)), "needs neighbours"),
         (Signature(Classes(9), Image(1, 8, 8)), "needs neighbours"),
     ):
@@ -424,3 +424,34 @@ def test_dropout_is_still_when_it_is_judged() -> None:
     assert not torch.equal(net(x), net(x))
     still = copy.deepcopy(net).eval()
     torch.testing.assert_close(still(x), still(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["tiny", "small", "residual", "convnext", "sagan", "r3gan"])
+@pytest.mark.parametrize("side", [8, 28, 32])
+def test_the_same_stages_make_a_picture_and_read_it(name: str, side: int) -> None:
+    config, picture, label = structure.presets[name], Image(3, side, side), Classes(4)
+    maker = built(Signature(Vector(5), picture, condition=label), config)
+    critic = built(Signature(picture, Vector(1), condition=label), config)
+    y = torch.tensor([0, 3])
+    made = maker(torch.randn(2, 5), condition=y)
+    assert made.shape == (2, 3, side, side)
+    score = critic(made, condition=y)
+    assert score.shape == (2, 1)
+    gradients = torch.autograd.grad(score.sum(), [*maker.parameters()], allow_unused=True)
+    assert any(g is not None and g.abs().sum() > 0 for g in gradients)
+
+
+def test_waves_make_a_sound_and_read_it() -> None:
+    waves = tuple(Wave(width=w, factor=4, kernel=9) for w in (4, 8))
+    config = Config(waves=waves, shuffle=1, head=HeadConfig(pooling="flatten"))
+    sound = Frames(1, 64)
+    made = built(Signature(Vector(5), sound), config)(torch.randn(2, 5))
+    assert made.shape == (2, 64, 1)
+    assert built(Signature(sound, Vector(1)), config)(made).shape == (2, 1)
+    refusal = structure.refuses(Signature(Vector(5), Frames(1, 60)), config)
+    assert refusal is not None
+    assert "do not grow by 16" in refusal.reason
+    text = Tokens(9, 16)
+    refusal = structure.refuses(Signature(text, text, positions="causal"), config)
+    assert refusal is not None
+    assert "one place for many" in refusal.reason

@@ -42,7 +42,7 @@ ALLOWED = {
     *("html", "head", "meta", "title", "style", "body", "main", "footer", "header", "section"),
     *("h1", "h2", "h3", "p", "ul", "ol", "li", "dl", "dt", "dd", "div", "pre", "code", "details"),
     *("summary", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "img"),
-    *("svg", "path", "polygon", "polyline", "text", "span", "bdi", "small", "sup", "a"),
+    *("audio", "svg", "path", "polygon", "polyline", "text", "span", "bdi", "small", "sup", "a"),
 }
 """What our templates are made of."""
 
@@ -143,8 +143,9 @@ def test_nothing_comes_from_elsewhere_and_no_path_of_this_machine_is_told(contes
 
 def test_twelve_cells_with_24_pictures_each_stay_under_a_megabyte(tmp_path):
     g = torch.Generator().manual_seed(0)
+    named = {"captions": ("said so",) * 24}
     shown = [
-        Exhibit("picture", "mistakes", {"pictures": torch.rand(24, 3, 96, 96, generator=g)}),
+        Exhibit("picture", "mistakes", {"pictures": torch.rand(24, 3, 96, 96, generator=g)}, named),
         Exhibit("map", "attention", {"map": torch.rand(197, 197, generator=g)}),
     ]
     nets = [(f, 0.9 - i / 50, 1e6 * 2**i) for i, f in enumerate(("cnn", "rnn", "mlp", "gan"))]
@@ -153,6 +154,24 @@ def test_twelve_cells_with_24_pictures_each_stay_under_a_megabyte(tmp_path):
     page = read_page(path)
     assert path.stat().st_size < 1_000_000
     assert sum(t == "img" for t, _ in page.tags) == 24 + 3 * 8 + 4
+
+
+def test_a_contest_of_large_sheets_and_long_sounds_stays_under_a_megabyte(tmp_path):
+    g = torch.Generator().manual_seed(0)
+    sounds = torch.rand(10, 40_000, generator=g) - 0.5
+    shown = [
+        Exhibit("picture", "made", {"pictures": torch.rand(36, 3, 40, 40, generator=g)}),
+        Exhibit("sound", "made", {"sound": sounds}, {"rate": ("16000",)}),
+    ]
+    nets = [(f, 0.9 - i / 50, 1e6 * 2**i) for i, f in enumerate(("cnn", "rnn", "mlp", "gan"))]
+    folder = write_contest(tmp_path / "c", Words(family="vae"), nets=nets, seeds=1, shown=shown)
+    with Run.own(folder / "cells" / f"{0:016x}") as run:
+        for step in range(10, 60, 10):
+            run.exhibits(step, shown[:1])
+    path = write_contest_page(folder)
+    assert 500_000 < path.stat().st_size < 1_000_000
+    page = read_page(path)
+    assert sum(t == "img" and "sheet" in a.get("class", "") for t, a in page.tags) == 6 + 4
 
 
 def test_a_contest_without_a_single_figure_has_a_page(tmp_path):
@@ -191,6 +210,21 @@ def test_a_net_that_lost_a_seed_says_so(tmp_path):
 
     page = read_page(write_contest_page(write_contest(tmp_path / "c", change=lose)))
     assert "seed 1 failed: the disk was full" in page.words
+
+
+def test_how_the_best_net_came_about_stands_in_front_of_what_it_does(contest_folder):
+    cell = contest_folder / "cells" / f"{0:016x}"
+    with Run.own(cell) as run:
+        for step in (20, 40, 60):
+            run.exhibits(step, [Exhibit("picture", "dreams", {"pictures": torch.rand(4, 1, 8, 8)})])
+    page = read_page(write_contest_page(contest_folder))
+    ids = page.having("id")
+    assert ids.index("curves") < ids.index("came") < ids.index("exhibits")
+    assert "How it came about cnn/small Seed 0, while it was trained. dreams" in page.words
+    assert [a for a in page.having("alt") if a.startswith("dreams")] == [
+        *(f"dreams, step {s}" for s in (20, 40, 60)),
+        "dreams",
+    ]
 
 
 def test_a_damaged_exhibit_is_named_by_its_cell(contest_folder):

@@ -49,3 +49,14 @@ def test_one_curve_needs_no_name_and_takes_the_whole_width():
 
 def test_what_is_drawn_is_told():
     assert "cnn ends at 90.0 %" in drawn(RISES, LATER).about
+
+
+def test_on_a_logarithmic_axis_equal_quotients_are_equal_distances():
+    falls = Curve("g", Ink(0), (1, 2, 3), (1000, 10, 0.1))
+    chart = curves(
+        [falls], figure="gradient", unit="", x_title="seconds", form=WIDE, axis="logarithmic"
+    )
+    (line,) = chart.lines
+    a, b, c = (y for _, y in places(line))
+    assert abs((b - a) - (c - b)) < 0.2
+    assert [text for _, text in chart.y_ticks] == ["0.1", "1", "10", "100", "1000"]

@@ -2,9 +2,11 @@ import pytest
 import torch
 
 from netwright.errors import DamagedError
-from netwright.report.exhibits import EXHIBITS, PICTURES, pieces
+from netwright.report.exhibits import EXHIBITS, PLENTY, Room, pieces
 from netwright.tasks.base import Exhibit
 from reports import Words, exhibits
+
+RATE = {"rate": ("16000",)}
 
 
 def test_every_kind_is_made_ready():
@@ -27,11 +29,12 @@ def test_a_map_with_few_names_is_numbers_whose_depth_is_their_share():
 
 
 def test_counts_are_capped_and_what_is_left_out_is_told():
-    many = Exhibit("picture", "many", {"pictures": torch.rand(100, 1, 4, 4)})
+    named = {"captions": ("a",) * 100}
+    many = Exhibit("picture", "many", {"pictures": torch.rand(100, 1, 4, 4)}, named)
     (piece,) = pieces([many])
-    assert len(piece.shots) == PICTURES
-    assert piece.left_out == 100 - PICTURES
-    assert len(pieces([many], most=3)[0].shots) == 3
+    assert len(piece.shots) == PLENTY.pictures
+    assert piece.left_out == 100 - PLENTY.pictures
+    assert len(pieces([many], Room(pictures=3))[0].shots) == 3
     lines = Exhibit("text", "long", strings={"lines": ("x" * 10_000,) * 1000})
     (piece,) = pieces([lines])
     assert sum(map(len, piece.lines)) < 30_000
@@ -44,6 +47,11 @@ def test_counts_are_capped_and_what_is_left_out_is_told():
     [
         Exhibit("picture", "t", {"pictures": torch.rand(4, 4)}),
         Exhibit("picture", "t"),
+        Exhibit("picture", "t", {"pictures": torch.rand(4, 1, 4, 4)}, {"columns": ("two",)}),
+        Exhibit("picture", "t", {"pictures": torch.rand(4, 1, 4, 4)}, {"columns": ("-2",)}),
+        Exhibit("sound", "t", {"sound": torch.rand(2, 9)}),
+        Exhibit("sound", "t", {"sound": torch.rand(9)}, {"rate": ("8000",)}),
+        Exhibit("sound", "t", {"sound": torch.rand(2, 9)}, {"rate": ("0",)}),
         Exhibit("map", "t", {"map": torch.rand(3)}),
         Exhibit("map", "t", {"map": torch.rand(2, 2)}, {"rows": ("a",), "columns": ("a", "b")}),
         Exhibit("map", "t", {"map": torch.rand(2, 2)}, {"rows": ("a", "b"), "columns": ("a",)}),
@@ -71,5 +79,47 @@ def test_numbers_that_are_none_are_shown_all_the_same():
 
 
 def test_a_kind_without_a_drawing_is_told():
-    (piece,) = pieces([Exhibit("sound", "beep", {"sound": torch.rand(9)})])
-    assert piece.lines == ("a sound: see the run folder",)
+    (piece,) = pieces([Exhibit("smell", "rose")])
+    assert piece.lines == ("a smell: see the run folder",)
+
+
+def test_pictures_without_captions_are_one_sheet():
+    pictures = {"pictures": torch.rand(30, 1, 8, 8)}
+    (piece,) = pieces([Exhibit("picture", "many", pictures)])
+    assert (piece.kind, len(piece.shots), piece.left_out) == ("sheet", 1, 0)
+    assert (piece.shots[0].width, piece.shots[0].height) == (6 * 8, 5 * 8)
+    (piece,) = pieces([Exhibit("picture", "many", pictures, {"columns": ("10",)})])
+    assert (piece.shots[0].width, piece.shots[0].height) == (10 * 8, 3 * 8)
+    (piece,) = pieces([Exhibit("picture", "one", {"pictures": torch.rand(1, 1, 8, 8)})])
+    assert piece.kind == "picture"
+
+
+def test_a_small_sheet_holds_whole_lines():
+    pictures = {"pictures": torch.rand(30, 1, 8, 8)}
+    many = Exhibit("picture", "many", pictures, {"columns": ("10",)})
+    (piece,) = pieces([many], Room(tiles=16))
+    assert piece.shots[0].height == 8
+    assert piece.left_out == 20
+
+
+def test_sounds_are_played_up_to_ten_and_each_has_its_name():
+    sounds = torch.rand(12, 4000) - 0.5
+    strings = {"rate": ("8000",), "captions": tuple(map(str, range(12)))}
+    (piece,) = pieces([Exhibit("sound", "said", {"sound": sounds}, strings)])
+    assert [c.caption for c in piece.clips] == [str(i) for i in range(10)]
+    assert piece.left_out == 2
+
+
+def test_sheets_and_sounds_share_the_bytes_of_a_page():
+    g = torch.Generator().manual_seed(0)
+    room = Room(bytes=120_000)
+    many = [
+        *[Exhibit("picture", "p", {"pictures": torch.rand(36, 3, 32, 32, generator=g)})] * 5,
+        *[Exhibit("sound", "s", {"sound": torch.rand(9, 90_000, generator=g)}, RATE)] * 2,
+    ]
+    made = pieces(many, room)
+    uris = [s.uri for p in made for s in p.shots]
+    for piece in made:
+        uris += [u for c in piece.clips for u in (c.uri, c.picture.uri)]
+    assert len(uris) == 5 + 2 * 2
+    assert 60_000 < sum(map(len, uris)) * 3 / 4 < 125_000

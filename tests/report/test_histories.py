@@ -5,12 +5,27 @@ from hypothesis import strategies as st
 from netwright.errors import DamagedError
 from netwright.report.histories import between, history, thinned, together
 from netwright.train.view import RunView
+from reports import write_game
 
 
 def test_figures_and_losses_stand_over_seconds_of_training(run_folder):
     found = history(RunView.open(run_folder))
     assert found.figures["accuracy"] == ((1.0, 2.0, 3.0), pytest.approx((0.7, 0.8, 0.9)))
     assert found.losses["net"] == ((1.0, 2.0, 3.0), (2.0, 1.0, 0.0))
+    assert found.said == {}
+
+
+def test_what_a_turn_says_is_named_by_turn_and_name(tmp_path):
+    found = history(RunView.open(write_game(tmp_path / "game"))).said
+    assert set(found) == {
+        "discriminator: fake_score",
+        "discriminator: gradient",
+        "discriminator: real_score",
+        "generator: fake_score",
+        "generator: gradient",
+    }
+    assert found["generator: fake_score"][0] == (1.0, 2.0, 3.0)
+    assert found["generator: fake_score"][1] == pytest.approx((1 / 6, 1 / 3, 1 / 2))
 
 
 def test_a_run_that_has_written_nothing_has_no_curves(run_folder):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from netwright.report.pictures import MAP, SIDE, heat, photograph
+from netwright.report.pictures import CELL, MAP, SHEET, SIDE, WIDE, heat, photograph, sheet
 
 
 def decoded(shot):
@@ -57,3 +57,42 @@ def test_a_map_is_opacity_from_least_to_greatest():
 
 def test_a_constant_map_is_clear():
     assert not np.asarray(decoded(heat(torch.ones(3, 3))))[..., 3].any()
+
+
+def test_a_sheet_holds_every_picture_pixel_by_pixel():
+    pictures = torch.arange(3 * 3 * 4 * 5).view(3, 3, 4, 5) / 180
+    shot = sheet(pictures, 2)
+    pixels = np.asarray(decoded(shot))
+    assert pixels.shape == (4 + 1 + 4, 5 + 1 + 5, 4)
+    there = (pictures * 255).round().permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(pixels[:4, 6:, :3], there[1])
+    np.testing.assert_array_equal(pixels[5:, :5, :3], there[2])
+    assert not pixels[4, :, 3].any()  # the gap
+    assert not pixels[5:, 6:, 3].any()  # no fourth picture
+
+
+@pytest.mark.parametrize("side", [8, 28, 32, 40])
+def test_small_pictures_of_a_sheet_are_squares_large_enough_to_be_seen(side):
+    shot = sheet(torch.rand(16, 1, side, side))
+    assert shot.pixels
+    assert min(CELL - side / 2, side) <= shot.across / 4 < 2 * CELL
+
+
+def test_a_sheet_of_many_columns_stays_on_the_page():
+    assert sheet(torch.rand(100, 1, 28, 28), 50).across == WIDE
+    assert not sheet(torch.rand(4, 3, 64, 64)).pixels
+
+
+@pytest.mark.parametrize("shape", [(64, 3, 96, 96), (144, 3, 32, 32), (4, 1, 700, 900)])
+def test_a_sheet_of_noise_stays_small(shape):
+    g = torch.Generator().manual_seed(0)
+    noisy = torch.rand(*shape, generator=g)
+    noisy[0, 0, 0, 0] = float("nan")
+    shot = sheet(noisy)
+    assert SHEET / 3 < len(shot.uri) * 3 / 4 <= SHEET + 100
+    assert decoded(sheet(noisy, most=1000)).size
+
+
+def test_there_is_no_sheet_of_nothing():
+    with pytest.raises(ValueError, match="no picture"):
+        sheet(torch.rand(0, 1, 8, 8))

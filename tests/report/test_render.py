@@ -50,6 +50,7 @@ def test_the_policy_stands_first_and_allows_the_style_alone():
     assert first["content"].split("; ") == [
         "default-src 'none'",
         "img-src data:",
+        "media-src data:",
         page.policy_hash,
         "base-uri 'none'",
         "form-action 'none'",

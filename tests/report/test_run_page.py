@@ -2,7 +2,7 @@ import torch
 
 from netwright.report.run_page import using, write_run_page
 from netwright.tasks.base import Exhibit
-from reports import Words, read_page, write_run
+from reports import Words, read_page, write_game, write_run
 
 
 def test_the_page_of_a_run_says_all_in_order(run_folder):
@@ -78,3 +78,41 @@ def test_hostile_words_stay_words(tmp_path):
     page = read_page(write_run_page(write_run(tmp_path / "r", Words.all(word))))
     assert {t for t, _ in page.tags}.isdisjoint({"script"})
     assert page.words.count(word) > 10
+
+
+def test_a_game_is_seen_as_it_came_about_heard_and_told(tmp_path):
+    page = read_page(write_run_page(write_game(tmp_path / "game")))
+    ids = page.having("id")
+    assert ids == ["verdict", "figures", "curves", "came", "exhibits", "costs", "again"]
+    for words in (
+        "How it came about mistakes step 20 40 60",
+        "what the turns say: score",
+        "what the turns say: gradient",
+        "said cat, is dog",
+    ):
+        assert words in page.words, words
+    shown = [a for a in page.having("alt") if a.startswith("mistakes")]
+    assert shown == [*(f"mistakes, step {s}" for s in (20, 40, 60)), "mistakes"]
+    sounds = [a for t, a in page.tags if t == "audio"]
+    assert [a["aria-label"] for a in sounds] == ["mistakes: said cat, is dog"] * 3
+    assert all(a["src"].startswith("data:audio/wav;base64,UklGR") for a in sounds)
+    assert all("controls" in a and "autoplay" not in a for a in sounds)
+
+
+def test_a_run_that_showed_nothing_twice_has_no_timeline(run_folder):
+    assert "came" not in read_page(write_run_page(run_folder)).having("id")
+
+
+def test_a_game_of_hostile_words_stays_words(tmp_path):
+    word = '"><script>alert(1)</script>'
+    page = read_page(write_run_page(write_game(tmp_path / "r", Words.all(word))))
+    assert {t for t, _ in page.tags}.isdisjoint({"script"})
+    assert {s[:11] for s in page.having("src")} == {"data:image/", "data:audio/"}
+
+
+def test_a_game_of_many_large_pictures_and_long_sounds_stays_under_a_megabyte(tmp_path):
+    steps = tuple(range(10, 130, 10))
+    path = write_run_page(
+        write_game(tmp_path / "r", steps=steps, size=(36, 3, 40, 40), length=200_000)
+    )
+    assert 300_000 < path.stat().st_size < 1_000_000

@@ -72,7 +72,9 @@ def test_a_stream_is_learned_whether_state_is_carried_or_not(structure: str) -> 
     assert bool(live.carry) is live.nets["net"].carries
 
     def note(now: Live) -> None:
-        losses.append(now.tallies["net"].read())
+        told = now.tallies["net"].read()
+        assert told is not None
+        losses.append(told.loss)
 
     go(live, 60, note)
     assert sum(losses[-5:]) < 0.85 * sum(losses[:5])

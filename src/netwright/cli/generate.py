@@ -1,11 +1,15 @@
 """`netwright generate`: let a trained network make texts, pictures, sounds or rows."""
 
 import argparse
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netwright.cli.common import Subparsers, command, emit, next_step
-from netwright.errors import escaped
+from netwright.errors import InputError, escaped, shown
+
+if TYPE_CHECKING:
+    from netwright.tasks.base import Answer
 
 
 def add(verbs: Subparsers) -> None:
@@ -16,7 +20,10 @@ def add(verbs: Subparsers) -> None:
         "let a trained network make something new",
         'netwright generate runs/text-rnn-small --prompt "Once upon" --length 300\n'
         'netwright generate runs/text-rnn-small --prompt "A" --prompt "B" --top-p 0.9 --seed 3\n'
-        'netwright generate runs/text-transformer-small --prompt "x =" --precision int8',
+        'netwright generate runs/text-transformer-small --prompt "x =" --precision int8\n'
+        "netwright generate runs/digits-gan-small --count 64 --class 3 --class 7 --out digits\n"
+        "netwright generate runs/digits-gan-small --interpolate --truncation 0.7 --out between\n"
+        "netwright generate runs/table-gan-small --count 1000 --out rows --form parquet",
     )
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="the run folder")
     text = parser.add_argument_group("texts")
@@ -36,6 +43,33 @@ def add(verbs: Subparsers) -> None:
     text.add_argument("--beams", type=int, metavar="N", help="search the best text with N beams")
     text.add_argument("--length-penalty", type=float, metavar="A", help="of beams: favour length")
     text.add_argument("--stop", action="append", metavar="TEXT", help="end where this appears")
+    made = parser.add_argument_group("pictures, sounds and rows")
+    made.add_argument("--count", type=int, metavar="N", help="how many (default: 16)")
+    made.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        metavar="NAME_OR_NUMBER",
+        help="of this class; several are taken in turn (default: all)",
+    )
+    made.add_argument(
+        "--truncation",
+        type=float,
+        metavar="T",
+        help="above 0, up to 1; less is more typical and less varied (default: 1)",
+    )
+    made.add_argument(
+        "--interpolate",
+        action="store_true",
+        default=None,
+        help="all the way from one noise to another",
+    )
+    made.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="a new folder for what is made, needed for files"
+    )
+    made.add_argument(
+        "--form", choices=("csv", "parquet"), help="of the file of rows (default: csv)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
     parser.add_argument(
         "--precision",
@@ -58,30 +92,75 @@ ASKED = (
     "beams",
     "length_penalty",
     "stop",
+    "count",
+    "classes",
+    "truncation",
+    "interpolate",
 )
 """Options that the task is told of, where they are given."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print what is made, texts as they come."""
+    """Print what is made, texts as they come, or write it into files."""
     from netwright import face
 
+    if arguments.form is not None and arguments.out is None:
+        raise InputError("--form is said of a file", do="--out FOLDER")
     asked: dict[str, Any] = {
         name: value for name in ASKED if (value := getattr(arguments, name)) is not None
     }
-    answers, streamed = [], False
-    for answer in face.generate(
+    coming = face.generate(
         arguments.run_folder,
         asked,
         seed=arguments.seed,
         precision=arguments.precision,
         device=arguments.device,
-    ):
+    )
+    if arguments.out is None:
+        _print(arguments, coming)
+    else:
+        _write(arguments, coming)
+    next_step(arguments, f"netwright report {arguments.run_folder}")
+
+
+def _print(arguments: argparse.Namespace, coming: "Iterable[Answer]") -> None:
+    from netwright import face
+    from netwright.made import makes_files
+
+    answers, streamed = [], False
+    for answer in coming:
         if "piece" not in answer.value:
+            if not arguments.json and makes_files(answer):
+                raise InputError(
+                    "what this run makes is kept in files",
+                    why="a terminal shows no pictures, sounds or rows",
+                    do="--out FOLDER",
+                )
             answers.append(answer)
         elif not arguments.json:
             streamed = True
             print(escaped(str(answer.value["piece"])), end="", flush=True)
-    shown = "" if streamed else "\n\n".join(face.in_words(a) for a in answers)
-    emit(arguments, {"answers": [{"name": a.name, **a.value} for a in answers]}, shown)
-    next_step(arguments, f"netwright report {arguments.run_folder}")
+    text = "" if streamed else "\n\n".join(face.in_words(a) for a in answers)
+    emit(arguments, {"answers": [{"name": a.name, **a.value} for a in answers]}, text)
+
+
+def _write(arguments: argparse.Namespace, coming: "Iterable[Answer]") -> None:
+    from netwright import face
+
+    told: list[dict[str, Any]] = []
+
+    def seen() -> "Iterator[Answer]":
+        for answer in coming:
+            told.append(
+                {"name": answer.name} | {k: answer.value[k] for k in answer.value if k != "rows"}
+            )
+            yield answer
+
+    written = face.write_made(seen(), arguments.out, arguments.form)
+    lines = [f"{len(written)} file{'' if len(written) == 1 else 's'} in {shown(arguments.out)}"]
+    if len(written) == 1:
+        lines = [f"written: {shown(written[0])}"]
+    elif written and written[-1].name == "sheet.png":
+        lines.append(f"all on one sheet: {shown(written[-1])}")
+    document = {"answers": told, "files": [str(path) for path in written]}
+    emit(arguments, document, "\n".join(lines))

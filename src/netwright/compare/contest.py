@@ -39,6 +39,8 @@ from netwright.errors import (
 from netwright.results import Shown
 from netwright.train import work
 from netwright.train.budget import Budget, Clocks
+from netwright.train.finished import frozen
+from netwright.train.helpers import helping_runs
 from netwright.train.machine import Options, prepared, record, usable_threads
 from netwright.train.plain_yaml import read_yaml
 from netwright.train.probe import decide_precision
@@ -123,12 +125,13 @@ def hold(
     cost = _axis(axis)
     task_name, named = find_target(target, data, columns)
     if recipe is not None:  # one split for all candidates
-        block = read_yaml(recipe).get("data") or {}
-        if isinstance(block, dict):
-            named = Named(name=named.name, config=merged(block, named.config))
+        named = Named(name=named.name, config=merged(_block(recipe, "data"), named.config))
     opened = open_data(named)
-    task = bind_task(Named(name=task_name), opened.schema)
-    wanted = Wanted(task_name, named, Budget.parse(budget), seeds, recipe)
+    own = _block(recipe, "task") if recipe is not None else {}
+    task = bind_task(Named(name=task_name, config=own), opened.schema)
+    helped = helping_runs(task, named, opened, options, progress)
+    task = bind_task(Named(name=task_name, config=merged(own, helped)), opened.schema)
+    wanted = Wanted(task_name, named, Budget.parse(budget), seeds, recipe, helped=helped)
     threads = usable_threads() if options.threads is None else options.threads
     options = options.model_copy(update={"threads": threads})
     with prepared(options) as device:
@@ -142,7 +145,7 @@ def hold(
         hashed = hashlib.sha256(files.dumps(asked)).hexdigest()
         folder = out or Path("runs") / f"{named.name}-{hashed[:8]}"
         precision = _decided(folder) or _precision(fitting[0], opened, device, options)
-        wanted = Wanted(task_name, named, wanted.budget, seeds, recipe, precision)
+        wanted = replace(wanted, precision=precision)
         planned = plan_candidates(candidates, wanted, task)
         fitting = [p for p in planned if p.recipes]
         made = planning.document(wanted, planned, opened.fingerprint, axis, machine)
@@ -183,11 +186,17 @@ def hold(
     return ContestResult(folder, verdict, _best(verdict, folder), _code(verdict, ended))
 
 
+def _block(recipe: Path, name: str) -> dict[str, Any]:
+    """One block of a user's recipe; what is no mapping is refused where recipes are resolved."""
+    block = read_yaml(recipe).get(name)
+    return block if isinstance(block, dict) else {}
+
+
 def _precision(planned: Planned, data: Any, device: torch.device, options: Options) -> str:
     """Decided once a contest, by the first candidate, and frozen in the plan."""
     recipe = planned.recipes[0]
     setting = open_setting(recipe, device, data)
-    return decide_precision(start_live(setting, options), Clocks())
+    return decide_precision(start_live(setting, options, frozen(setting)), Clocks())
 
 
 def _decided(folder: Path) -> str | None:

@@ -16,6 +16,7 @@ from netwright.files import JSON
 from netwright.metrics.base import Figure
 from netwright.train import manifest
 from netwright.train.budget import Clocks
+from netwright.train.finished import frozen
 from netwright.train.judge import figures_of, plain, rows
 from netwright.train.progress import Progress
 from netwright.train.setting import Setting
@@ -69,7 +70,7 @@ def fit(floor: Any, setting: Setting) -> Fitted:
         batch, note = task.sample(part, floor.limit, stream(0, "floor"))
         # as many BLAS threads as we were given: more of them wait for each other
         with threadpool_limits(torch.get_num_threads()), clocks.running("fit"):
-            nets = floor.fit(batch, setting.data.schema, stream(0, "floor"))
+            nets = {**frozen(setting), **floor.fit(batch, setting.data.schema, stream(0, "floor"))}
         figures = dict(task.evaluate(nets, setting.data, "test"))
     return Fitted(floor.title, figures, clocks["fit"], note)
 

@@ -6,8 +6,8 @@ fingerprint, so that a changed recipe is another cell and an old score is never 
 
 import hashlib
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from netwright.train.target import role_candidates
 
 FAMILIES = ("cnn", "rnn", "transformer", "self_attention")
 """Who stands in a contest whose candidates are not named."""
+PLAIN = "mlp"
+"""Who stands beside them where none of them fits: rows of a table have no neighbours."""
 FORMAT, SCHEMA = "netwright-contest", 1
 
 
@@ -54,6 +56,8 @@ class Wanted:
     """Recipe fields of every candidate."""
     precision: str = "auto"
     """What the contest's probe said, for recipes that leave it open."""
+    helped: Mapping[str, str] = field(default_factory=dict)
+    """Options of the task that name runs it needs, where recipes leave them open."""
 
     def decided(self, recipe: Recipe) -> Recipe:
         """The recipe with the contest's precision, where it names none."""
@@ -71,7 +75,9 @@ def plan_candidates(text: str | None, wanted: Wanted, task: Task) -> tuple[Plann
         task: bound to the data's schema.
     """
     if text is None:
-        return tuple(_default(family, wanted, task) for family in FAMILIES)
+        found = tuple(_default(family, wanted, task) for family in FAMILIES)
+        fits = any(p.recipes for p in found)
+        return found if fits else (*found, _default(PLAIN, wanted, task))
     planned = [_named(piece.strip(), wanted, task) for piece in text.split(",") if piece.strip()]
     names = [p.name for p in planned]
     doubles = sorted({n for n in names if names.count(n) > 1})
@@ -103,9 +109,7 @@ def _planned(
     family: str, candidate: str, file: str | None, wanted: Wanted, task: Task, name: str = ""
 ) -> Planned:
     open_roles = [n for n, r in task.roles().items() if r.given is None and r.fixed is None]
-    roles = role_candidates(candidate)
-    if set(roles) == {"net"} and "net" not in open_roles:  # one family in every open role
-        roles = dict.fromkeys(open_roles, roles["net"])
+    roles = role_candidates(candidate, open_roles)
     fixed = {n: r.fixed for n, r in task.roles().items() if r.fixed is not None}
     recipes = tuple(
         wanted.decided(
@@ -116,6 +120,7 @@ def _planned(
                 budget=wanted.budget,
                 seed=seed,
                 file=Path(file) if file else wanted.file,
+                over={"task": wanted.helped} if wanted.helped else None,
             )
         )
         for seed in range(wanted.seeds)

@@ -11,6 +11,7 @@ from netwright.nn.toys import meta_inputs
 from netwright.results import Prediction
 from netwright.tasks.base import Draw
 from netwright.train.budget import Clocks, Ledger
+from netwright.train.finished import frozen
 from netwright.train.live import Live
 from netwright.train.machine import Options, prepared
 from netwright.train.probe import decide_precision, seconds_per_round
@@ -28,7 +29,7 @@ def predict_cost(recipe: Recipe, options: Options) -> Prediction:
     with prepared(options) as device:
         setting = open_setting(recipe, device)
         need_roles(recipe, [n for n, r in setting.task.roles().items() if r.given is None])
-        live = start_live(setting, options)
+        live = start_live(setting, options, frozen(setting))
         live.recipe = recipe.model_copy(update={"precision": decide_precision(live, clocks)})
         counted = round_cost(live, setting)
         seconds = seconds_per_round(live, clocks)

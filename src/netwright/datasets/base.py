@@ -22,7 +22,9 @@ from netwright.specs import (
     Pictures,
     Schema,
     Series,
+    Sound,
     Symbols,
+    Table,
     Text,
 )
 
@@ -134,6 +136,8 @@ class Dataset(ABC):
     """Frozen, unknown keys refused; `path` is where `--data PATH` goes, if it takes one."""
     task: ClassVar[str]
     """The task that it brings, for `train digits`."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """Other tasks that its columns serve, for `train image-generation --data digits`."""
     files: ClassVar[str] = ""
     """What own files of its form look like, for a sentence; empty: it takes none."""
 
@@ -171,4 +175,8 @@ def example(schema: Schema, n: int) -> Batch:
                 made[name] = torch.zeros(n, column.length, column.features)
             case Numbers():
                 made[name] = torch.zeros(n, len(column.names))
+            case Sound():
+                made[name] = torch.zeros(n, column.length, dtype=torch.int16)
+            case Table(form=f):
+                made[name] = torch.zeros(n, f.features)
     return made

@@ -60,6 +60,7 @@ class Cifar10(Dataset):
 
     Config = Cifar10Config
     task = "image-classification"
+    also = ("image-generation",)
 
     def open(self, config: Frozen) -> Data:
         """Check, decode and split; InputError names the file, the record and the reason."""

@@ -53,6 +53,7 @@ class Digits(Dataset):
 
     Config = DigitsConfig
     task = "image-classification"
+    also = ("image-generation",)
 
     def open(self, config: Frozen) -> Data:
         """Decode and split; InputError if `fold` or `shuffle` is given to the fixed split."""

@@ -62,6 +62,7 @@ class Idx(Dataset):
 
     Config = IdxConfig
     task = "image-classification"
+    also = ("image-generation",)
 
     def open(self, config: Frozen) -> Data:
         """Check, decode and split; InputError names the file, its place and the reason."""

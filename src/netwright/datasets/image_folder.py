@@ -61,6 +61,7 @@ class ImageFolder(Dataset):
 
     Config = ImageFolderConfig
     task = "image-classification"
+    also = ("image-generation",)
     files = "a folder with one subfolder of pictures for each class"
 
     def open(self, config: Frozen) -> Data:

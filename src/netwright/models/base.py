@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from netwright.errors import InputError
 from netwright.nn.heads import Head, HeadConfig, make_head, tie
 from netwright.nn.look import watching
+from netwright.nn.spectral import spectral
 from netwright.nn.stems import Condition, Prefixed, Stem, StemConfig, make_stem
 from netwright.nn.toys import zeros
 from netwright.specs import (
@@ -37,6 +38,8 @@ class StructureConfig(Frozen):
 
     stem: StemConfig = StemConfig()
     head: HeadConfig = HeadConfig()
+    spectral: bool = False
+    """Whether every weight matrix is divided by its largest singular value (Miyato et al. 2018)."""
 
 
 class Trunk(nn.Module):
@@ -45,7 +48,7 @@ class Trunk(nn.Module):
     width: int
     """Features of what it gives."""
     scale: int = 1
-    """By how much it multiplies each side of a grid, where the plan asks it to grow."""
+    """By how much it multiplies its places (each side of a grid), where the plan asks to grow."""
     capacity: int | None = None
     """Places that its state can hold; None: any number."""
     packs: bool = False
@@ -308,7 +311,7 @@ class Structure(ABC):
         if config.head.tied:
             tie(stem, head)
         beside = Condition(signature.condition, stem.width) if signature.condition else None
-        return Network(
+        made = Network(
             signature,
             stem,
             trunk,
@@ -318,6 +321,9 @@ class Structure(ABC):
             carries=self.carries,
             inner=shape,
         )
+        if config.spectral:
+            spectral(made)
+        return made
 
     def _reader(
         self, signature: Signature, config: StructureConfig, layout: Layout, memory: int | None
@@ -361,7 +367,13 @@ class Structure(ABC):
             grid = (output.height // growth, output.width // growth)
             size: tuple[int, ...] = grid if layout == "grid" else (output.height,)
         else:
-            size = (output.length,)
+            stride = config.head.stride if isinstance(output, Frames) else 1
+            if output.length % (trunk.scale * stride):
+                return Refusal(
+                    f"{output.length} places do not grow by {trunk.scale * stride} from a whole "
+                    "number of places"
+                )
+            size = (output.length // (trunk.scale * stride),)
         stem = make_stem(signature.input, layout, config.stem, size=size)
         return stem if isinstance(stem, Refusal) else (stem, trunk)
 

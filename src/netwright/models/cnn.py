@@ -8,192 +8,18 @@ Dimensions: b batch, c channels, h height, w width, t places, d features.
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import ClassVar, Literal, Self, final
+from typing import ClassVar, final
 
-from pydantic import Field, PositiveInt, model_validator
-from torch import Tensor, nn
-
+from netwright.models import _waves as _wave_trunks
 from netwright.models._convolved import LevelsTrunk, PhrasesTrunk
+from netwright.models._grids import GridTrunk
+from netwright.models._growing import GrowingTrunk
+from netwright.models._stages import Config, Stage, remains
 from netwright.models.base import Structure, StructureConfig, Trunk
-from netwright.nn.convolution import (
-    ACTIVATIONS,
-    Activated,
-    Activation,
-    ChannelNormKind,
-    ConvNextBlock,
-    PlainBlock,
-    Pooling,
-    ResidualBlock,
-    channel_norm,
-    convolution,
-    partial_identity_,
-    pooled,
-)
 from netwright.nn.heads import HeadConfig
-from netwright.nn.look import show
 from netwright.nn.stems import StemConfig
 from netwright.nn.text_convolution import SideBySide
-from netwright.nn.whitening import Whitening
-from netwright.specs import Classes, Form, Frozen, Image, Layout, Plan, Refusal, Vector
-
-
-class Stage(Frozen):
-    """Blocks of one width, and the pool behind them."""
-
-    width: int = Field(32, ge=1)
-    blocks: int = Field(1, ge=1)
-    kind: Literal["plain", "residual", "convnext"] = "plain"
-    """`residual` and `convnext` begin with a convolution to `width` where it differs, and end with
-    a norm (and an activation, `residual`)."""
-    kernel: int = Field(3, ge=1)
-    pool: Pooling = "none"
-    """Halves the sides: the largest or the mean of 2 x 2 places, or a stride: of the last
-    convolution of a plain stage, else of a 2 x 2 convolution of its own."""
-    padding: bool = True
-    """Whether a convolution keeps the size; without, it loses kernel - 1 places a side."""
-
-    @model_validator(mode="after")
-    def _keeps_its_size(self) -> Self:
-        if self.kind != "plain" and not self.padding:
-            raise ValueError(f"a {self.kind} stage adds to its input, so it needs padding")
-        if self.padding and self.kernel % 2 == 0:
-            raise ValueError(f"a kernel of {self.kernel} has no middle; with padding take odd ones")
-        return self
-
-
-class Config(StructureConfig):
-    """Size of the net. On a grid `stages`, along a sequence `levels` of the stem's width."""
-
-    stages: tuple[Stage, ...] = Field((Stage(width=32, pool="max"), Stage(width=64)), min_length=1)
-    norm: ChannelNormKind = "batch"
-    momentum: float = Field(0.1, gt=0.0, le=1.0)
-    """Share of the newest batch in the running statistics of a batch norm."""
-    activation: Activation = "relu"
-    pool_first: bool = False
-    """In plain stages, pool before norm and activation: the same function for ReLU, max pooling
-    and no norm, for a quarter of the work."""
-    whiten: int = Field(0, ge=0)
-    """Side of the patches that a frozen first layer whitens; 0: no such layer."""
-    dirac: bool = False
-    """Plain convolutions start as partial identities."""
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
-    """Behind each stage, and inside each level."""
-    levels: int = Field(5, ge=1)
-    """Dilated blocks along a sequence, kernel 3: they see 1 + 4 (2^levels - 1) places."""
-    widths: tuple[PositiveInt, ...] = ()
-    """Along a sequence, convolutions of these many places side by side in place of the levels; the
-    head's pooling takes the maximum over time."""
-    channels: int = Field(64, ge=1)
-    """Of each of the `widths`."""
-
-
-@final
-class GridTrunk(Trunk):
-    """A grid (b, c, h, w) through all stages; where `keep`, without pools and with padding."""
-
-    def __init__(self, config: Config, channels: int, *, keep: bool) -> None:
-        super().__init__()
-        self.whiten = Whitening(channels, config.whiten, same=keep) if config.whiten else None
-        self.activation = ACTIVATIONS[config.activation]
-        self.stages = nn.ModuleList()
-        self.width = channels if self.whiten is None else self.whiten.width
-        for stage in config.stages:
-            kept = stage.model_copy(update={"pool": "none", "padding": True}) if keep else stage
-            self.stages.append(GridStage(kept, self.width, config))
-            self.width = stage.width
-
-    def forward(
-        self,
-        h: Tensor,
-        lengths: Tensor | None = None,  # noqa: ARG002 a grid has none
-        memory: Tensor | None = None,  # noqa: ARG002 refused
-        memory_lengths: Tensor | None = None,  # noqa: ARG002
-    ) -> Tensor:
-        """(b, c, h, w) to (b, d, h', w')."""
-        if self.whiten is not None:
-            h = self.activation(self.whiten(h))
-        for stage in self.stages:
-            h = stage(h)
-            show("block", h)
-        return h
-
-    def prepare(self, h: Tensor) -> None:
-        """Set the whitening layer from some pictures."""
-        if self.whiten is not None:
-            self.whiten.prepare(h)
-
-
-@final
-class GridStage(nn.Module):
-    """Blocks one after another, then dropout."""
-
-    def __init__(self, stage: Stage, before: int, config: Config) -> None:
-        super().__init__()
-        make = _plain if stage.kind == "plain" else _branched
-        self.blocks = nn.ModuleList(make(stage, before, config))
-        self.pool: Pooling = "none" if stage.kind == "plain" else stage.pool
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, h: Tensor) -> Tensor:
-        """(b, c, h, w) to (b, c', h', w')."""
-        for block in self.blocks:
-            h = block(h)
-        dropped: Tensor = self.dropout(pooled(h, self.pool))
-        return dropped
-
-
-def _plain(stage: Stage, before: int, config: Config) -> list[nn.Module]:
-    blocks: list[nn.Module] = []
-    for i in range(stage.blocks):
-        block = PlainBlock(
-            before if i == 0 else stage.width,
-            stage.width,
-            stage.kernel,
-            padding=stage.padding,
-            pool=stage.pool if i == stage.blocks - 1 else "none",
-            pool_first=config.pool_first,
-            norm=channel_norm(config.norm, stage.width, config.momentum),
-            activation=config.activation,
-        )
-        if config.dirac:
-            partial_identity_(block.conv.weight)
-        blocks.append(block)
-    return blocks
-
-
-def _branched(stage: Stage, before: int, config: Config) -> list[nn.Module]:
-    width, activation, bias = stage.width, config.activation, config.norm != "batch"
-    blocks: list[nn.Module] = []
-    if before != width:
-        blocks.append(convolution(before, width, 3, bias=bias))
-    for _ in range(stage.blocks):
-        one, two = (channel_norm(config.norm, width, config.momentum) for _ in range(2))
-        blocks.append(
-            ResidualBlock((one, two), width, stage.kernel, activation)
-            if stage.kind == "residual"
-            else ConvNextBlock(one, width, stage.kernel, activation)
-        )
-    blocks.append(channel_norm(config.norm, width, config.momentum))
-    if stage.kind == "residual":
-        blocks.append(Activated(activation))
-    if stage.pool == "stride":
-        blocks.append(convolution(width, width, 2, stride=2, padding=False, bias=bias))
-    return blocks
-
-
-def remains(config: Config, side: int) -> int:
-    """Places that are left of a side of `side` places; below 1 where the picture is too small."""
-    side -= max(config.whiten - 1, 0)
-    for stage in config.stages:
-        for block in range(stage.blocks):
-            side -= 0 if stage.padding else stage.kernel - 1
-            if stage.kind == "plain" and stage.pool == "stride" and block == stage.blocks - 1:
-                side = (side + 1) // 2
-        halves = stage.pool in {"max", "mean"} or (stage.pool == "stride" and stage.kind != "plain")
-        side = side // 2 if halves else side
-        if side < 1:
-            return 0
-    return side
+from netwright.specs import Classes, Form, Image, Layout, Plan, Refusal, Vector
 
 
 def _airbench(*widths: int) -> tuple[Stage, ...]:
@@ -261,6 +87,43 @@ class Cnn(Structure):
         # Dilations 1, 2, ..., 128: a place sees 1,021. Norms are of each place alone, so nothing
         # leaks along time. 8 x 98,816 + 256 in the trunk; with 65 symbols 807,489 in all.
         "language": Config(levels=8, activation="gelu", stem=StemConfig(width=128)),
+        # The textbook pair (Radford et al. 2016, section 3), for sides that 8 divides.
+        "dcgan-generator": Config(
+            stages=tuple(Stage(width=w, kernel=4, pool="stride") for w in (64, 128)),
+            activation="leaky_relu",
+            stem=StemConfig(width=256),
+            head=HeadConfig(growth=2),
+        ),
+        "dcgan-discriminator": Config(
+            stages=tuple(Stage(width=w, kernel=4, pool="stride") for w in (64, 128, 256)),
+            norm="none",
+            activation="leaky_relu",
+            head=HeadConfig(pooling="flatten"),
+        ),
+        # Either player (Miyato et al. 2018; Zhang et al. 2018): residual stages, attention at half
+        # the sides, every weight by its largest singular value.
+        "sagan": Config(
+            stages=(
+                Stage(width=32, kind="residual", pool="mean"),
+                Stage(width=64, kind="residual", pool="mean", attention=True),
+                Stage(width=64, kind="residual"),
+            ),
+            norm="none",
+            stem=StemConfig(width=64),
+            spectral=True,
+        ),
+        # Either player (Huang et al. 2025, section 4), for pictures of 8 to 32 pixels.
+        "r3gan": Config(
+            stages=(
+                Stage(width=32, kind="grouped", pool="mean"),
+                Stage(width=64, kind="grouped", blocks=2, pool="mean"),
+                Stage(width=64, kind="grouped"),
+            ),
+            norm="none",
+            activation="leaky_relu",
+            groups=16,
+            stem=StemConfig(width=64),
+        ),
         # Kim 2014, section 3.1, with 64 channels for 100.
         "text": Config(
             widths=(3, 4, 5),
@@ -287,26 +150,10 @@ class Cnn(Structure):
         assert isinstance(config, Config)
         if plan.memory is not None:
             return Refusal("a convolution does not attend to a context")
-        if plan.scale == "grow":
-            return Refusal("this convolutional net does not make places out of numbers yet")
+        if plan.scale == "grow" and plan.layout == "grid":
+            return GrowingTrunk(config, plan.width)
         if plan.layout == "sequence":
-            if plan.positions == "free" and config.head.pooling == "class_token":
-                return Refusal("a class token read by convolutions would see its neighbours alone")
-            if not config.widths:
-                return LevelsTrunk(
-                    plan.width,
-                    config.levels,
-                    causal=plan.positions == "causal",
-                    activation=config.activation,
-                    dropout=config.dropout,
-                )
-            if plan.positions == "causal":
-                return Refusal(
-                    "convolutions side by side look ahead and see one phrase; what comes next is "
-                    "read by levels (widths: none)"
-                )
-            phrases = SideBySide(plan.width, config.widths, config.channels, config.activation)
-            return PhrasesTrunk(phrases, config.dropout)
+            return _along(config, plan)
         if config.widths:
             return Refusal(
                 "convolutions side by side slide along a sequence, and a picture is a grid; take "
@@ -326,6 +173,40 @@ class Cnn(Structure):
                 f"and needs at least {least} x {least}"
             )
         return GridTrunk(config, plan.width, keep=keep)
+
+
+def _along(config: Config, plan: Plan) -> Trunk | Refusal:
+    """Dilated levels, strided stages, or widths side by side."""
+    if plan.positions == "free" and config.head.pooling == "class_token":
+        return Refusal("a class token read by convolutions would see its neighbours alone")
+    if config.waves:
+        return _waves(config, plan)
+    if not config.widths:
+        return LevelsTrunk(
+            plan.width,
+            config.levels,
+            causal=plan.positions == "causal",
+            activation=config.activation,
+            dropout=config.dropout,
+        )
+    if plan.positions == "causal":
+        return Refusal(
+            "convolutions side by side look ahead and see one phrase; what comes next is "
+            "read by levels (widths: none)"
+        )
+    phrases = SideBySide(plan.width, config.widths, config.channels, config.activation)
+    return PhrasesTrunk(phrases, config.dropout)
+
+
+def _waves(config: Config, plan: Plan) -> Trunk | Refusal:
+    if plan.scale == "grow":
+        stages = tuple(reversed(config.waves))
+        return _wave_trunks.GrowingTrunk(plan.width, stages, activation=config.activation)
+    if plan.positions != "free":
+        return Refusal("strided stages along a wave form give one place for many (waves: none)")
+    return _wave_trunks.ShrinkingTrunk(
+        plan.width, config.waves, activation=config.activation, shuffle=config.shuffle
+    )
 
 
 structure = Cnn()

@@ -6,6 +6,7 @@ Dimensions: b batch, c channels, h height, w width, t places, d features, k side
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, final
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from netwright.nn.masks import zero_padding
 
-Activation = Literal["relu", "gelu", "silu"]
+Activation = Literal["relu", "gelu", "silu", "leaky_relu"]
 ChannelNormKind = Literal["batch", "group", "layer", "none"]
 Pooling = Literal["max", "mean", "stride", "none"]
 
@@ -22,6 +23,7 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
     "silu": F.silu,
+    "leaky_relu": partial(F.leaky_relu, negative_slope=0.2),  # as Radford et al. 2016, section 3
 }
 SCALE = 0.1
 """What a ConvNeXt branch is multiplied by at the start: the value of Touvron et al. 2021 ("Going
@@ -97,11 +99,33 @@ def partial_identity_(weight: Tensor) -> None:
 def convolution(
     before: int, after: int, kernel: int, *, stride: int = 1, padding: bool = True, bias: bool
 ) -> nn.Conv2d:
-    """A convolution, its weights by He et al. 2015 (`Delving deep`), its bias zero."""
-    conv = nn.Conv2d(
-        before, after, kernel, stride=stride, padding=kernel // 2 if padding else 0, bias=bias
-    )
+    """A convolution, its weights by He et al. 2015 (`Delving deep`), its bias zero.
+
+    With padding and a stride of 2, an even kernel halves a side and an odd one rounds it up.
+    """
+    beside = (kernel - 1) // 2 if padding else 0
+    conv = nn.Conv2d(before, after, kernel, stride=stride, padding=beside, bias=bias)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv
+
+
+def transposed(before: int, after: int, kernel: int, *, bias: bool) -> nn.ConvTranspose2d:
+    """A transposed convolution of stride 2, which doubles each side (Dumoulin & Visin 2016, 4.5).
+
+    Each place is made by (k / 2)^2 of the kernel's places: its weights are drawn for that many.
+    """
+    conv = nn.ConvTranspose2d(
+        before,
+        after,
+        kernel,
+        stride=2,
+        padding=(kernel - 1) // 2,
+        output_padding=kernel % 2,
+        bias=bias,
+    )
+    nn.init.normal_(conv.weight, std=math.sqrt(2 / (before * max(kernel / 2, 1) ** 2)))
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv

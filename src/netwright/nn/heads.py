@@ -42,6 +42,8 @@ class HeadConfig(Frozen):
     """Before the last layer."""
     growth: Literal[1, 2] = 1
     """1, or 2: a picture's head that doubles each side by a transposed 4 x 4 convolution."""
+    stride: PositiveInt = 1
+    """Frames that one place gives, where a series is made out of numbers."""
     tied: bool = False
     """Tokens from tokens: the output's matrix is the embedding (Press & Wolf 2017; Inan et al.
     2017), behind a projection where the trunk's width is another. Ignored for other forms."""
@@ -149,9 +151,11 @@ class Pooled(Head):
 class Each(Head):
     """One result a place: tokens and frames along a sequence, pictures on a grid or by rows."""
 
-    def __init__(self, layout: Layout, width: int, output: Form, config: HeadConfig) -> None:
+    def __init__(
+        self, layout: Layout, width: int, output: Form, config: HeadConfig, stride: int = 1
+    ) -> None:
         super().__init__()
-        self.layout, self.output = layout, output
+        self.layout, self.output, self.stride = layout, output, stride
         self.project: nn.Linear | None = None
         self.dropout = nn.Dropout(config.dropout)
         self.read: nn.Module
@@ -166,7 +170,8 @@ class Each(Head):
         else:
             assert isinstance(output, Tokens | Frames)
             self.read = nn.Linear(
-                width, output.vocabulary if isinstance(output, Tokens) else output.features
+                width,
+                output.vocabulary if isinstance(output, Tokens) else output.features * stride,
             )
 
     def forward(
@@ -180,7 +185,7 @@ class Each(Head):
         if isinstance(self.output, Image) and self.layout == "sequence":
             rows = y.view(*y.shape[:2], self.output.channels, self.output.width)
             return rows.permute(0, 2, 1, 3)
-        return y
+        return y if self.stride == 1 else y.reshape(y.shape[0], -1, y.shape[2] // self.stride)
 
 
 def tie(stem: Stem, head: Head) -> None:
@@ -222,8 +227,9 @@ def make_head(
 ) -> Head | Refusal:
     """The head for what a trunk gives: `shape` of one sample, (d, h, w), (t, d) or (d,)."""
     output, picture = signature.output, isinstance(signature.output, Image)
-    each = layout != "vector" and (signature.positions != "free" or (picture and layout == "grid"))
-    if not each:
+    made = isinstance(signature.input, Vector) and isinstance(output, Image | Frames | Tokens)
+    places = signature.positions != "free" or (picture and layout == "grid") or made
+    if layout == "vector" or not places:
         if config.pooling == "last" and layout == "grid":
             return Refusal("a grid has no last place to read")
         if config.pooling == "class_token" and layout != "sequence":
@@ -232,4 +238,7 @@ def make_head(
     if isinstance(output, Classes | Vector):
         name = type(output).__name__.lower()
         return Refusal(f"one {name} output has no places to be {signature.positions} with")
-    return Each(layout, shape[0] if layout == "grid" else shape[-1], output, config)
+    width = shape[0] if layout == "grid" else shape[-1]
+    return Each(
+        layout, width, output, config, config.stride if made and isinstance(output, Frames) else 1
+    )

@@ -125,6 +125,8 @@ def bars(
 def value_ticks(scale: Scale, unit: str, count: int = 5) -> list[tuple[float, str]]:
     """Places and words of about `count` round values."""
     ticks = scale.ticks(count)
+    if scale.logarithmic:
+        return [(scale(t), f"{t:g}") for t in ticks]
     return [(scale(t), text) for t, text in zip(ticks, tick_texts(ticks, unit), strict=True)]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from netwright.report import facts, numbers, render
 from netwright.report.charts import FORMATS, Chart
 from netwright.report.curves import Curve, curves
-from netwright.report.exhibits import FEW, PICTURES, Piece, pieces
+from netwright.report.exhibits import BEST, FEW, Piece, pieces
 from netwright.report.frontier import Level, Point, frontier
 from netwright.report.histories import history, together
 from netwright.report.record import Verdict, read_verdict
 from netwright.report.standings import FloorLine, Net, inside, standings
+from netwright.report.timeline import Strip, strips
 from netwright.train.target import usage
 
 OTHERS = 3
@@ -59,6 +60,8 @@ def write_contest_page(folder: Path) -> Path:
         unplaced=[n.short for n in done if n.row.costs.get(verdict.cost) is None],
         curves=_curves(verdict, done),
         growing=_growing(done),
+        came=_came(best),
+        told_of=best,
         shown=_exhibits(done, best),
         using=[_using(net) for net in done if _measured(net)],
         training=[_trained(net) for net in done],
@@ -154,11 +157,20 @@ def _exhibits(nets: Sequence[Net], best: Net | None) -> list[Shown]:
         cell, view = net.runs[0]
         with inside(cell):
             steps = view.exhibit_steps()
-            most = PICTURES if net is best else FEW
-            found = pieces(view.exhibits(steps[-1]), most=most) if steps else []
+            room = BEST if net is best else FEW
+            found = pieces(view.exhibits(steps[-1]), room) if steps else []
         if found:
             made.append(Shown(net, cell.seed, found))
     return made
+
+
+def _came(best: Net | None) -> list[Strip]:
+    """How what the best net does came about, in its first seed."""
+    if best is None or not best.runs:
+        return []
+    cell, view = best.runs[0]
+    with inside(cell):
+        return strips(view)
 
 
 def _measured(net: Net) -> dict[str, Any]:

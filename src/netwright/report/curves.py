@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from netwright.report import numbers
 from netwright.report.charts import Chart, Format, Line, Text, cut, in_unit, joined, value_ticks
 from netwright.report.labels import LINE, Box, width
 from netwright.report.palette import Ink
-from netwright.report.scales import Scale, linear, spread
+from netwright.report.scales import Scale, linear, logarithmic, spread
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,29 @@ class Curve:
     high: Sequence[float] = ()
 
 
-def curves(series: Sequence[Curve], *, figure: str, unit: str, x_title: str, form: Format) -> Chart:
-    """Figures over what was spent, each named at the end of its line."""
+def curves(
+    series: Sequence[Curve],
+    *,
+    figure: str,
+    unit: str,
+    x_title: str,
+    form: Format,
+    axis: Literal["linear", "logarithmic"] = "linear",
+) -> Chart:
+    """Figures over what was spent, each named at the end of its line.
+
+    A logarithmic axis takes positive figures.
+    """
     names = [cut(c.name) for c in series]
     room = 24 + round(max(map(width, names))) if len(series) > 1 else 12
     frame = Box(form.frame.left, form.frame.top, form.width - room, form.frame.bottom)
     x = linear((v for c in series for v in c.x), frame.left, frame.right, margin=0.0)
     x = Scale(min(0.0, x.low), x.high, frame.left, frame.right)
     reached = [v for c in series for v in (*c.mean, *c.low, *c.high)]
-    y = linear(reached, frame.bottom, frame.top, share=unit == "%")
+    if axis == "logarithmic":
+        y = logarithmic(reached, frame.bottom, frame.top)
+    else:
+        y = linear(reached, frame.bottom, frame.top, share=unit == "%")
     areas = [Line(_around(c, x, y), c.ink.css) for c in series if list(c.low) != list(c.high)]
     lines = [
         Line(joined((x(a), y(b)) for a, b in zip(c.x, c.mean, strict=True)), c.ink.css)

@@ -1,4 +1,4 @@
-"""What a task exhibits, made ready for a page: pictures, tables, maps, curves and lines of text.
+"""What a task exhibits, made ready for a page: pictures, sounds, tables, maps, curves and text.
 
 A run folder may come from anybody: every count is capped, every shape is checked.
 """
@@ -13,11 +13,10 @@ from netwright.errors import DamagedError, shown
 from netwright.report.charts import FORMATS, Chart
 from netwright.report.curves import Curve, curves
 from netwright.report.palette import Ink
-from netwright.report.pictures import Shot, heat, photograph
+from netwright.report.pictures import SHEET, Shot, heat, photograph, sheet
+from netwright.report.sounds import CLIPS, Clip, clips
 from netwright.tasks.base import Exhibit
 
-PICTURES, FEW = 24, 8
-"""Pictures shown of one exhibit; of nets that are not the best one."""
 EXHIBITS = 12
 LINES, CHARACTERS = 40, 600
 ROWS, COLUMNS = 40, 12
@@ -25,6 +24,30 @@ SQUARE = 20
 """Rows and columns up to which a map with names is shown in numbers."""
 LEVELS = 9
 """Depths of colour of such a map: classes `h0` to `h9`."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the exhibits of one net may take of a page."""
+
+    pictures: int = 24
+    """Pictures with captions of one exhibit."""
+    tiles: int = 144
+    """Pictures of one sheet."""
+    sounds: int = CLIPS
+    """Sounds of one exhibit."""
+    bytes: int = 480_000
+    """Of all sheets and sounds together."""
+
+
+PLENTY = Room()
+"""Of a page that is about one net."""
+BEST = Room(bytes=300_000)
+"""Of the best net among others."""
+FEW = Room(pictures=8, tiles=16, sounds=3, bytes=60_000)
+"""Of nets that are not the best one."""
+SHARES = {"picture": 1, "sound": 3}
+"""How the bytes are divided among the exhibits."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +63,30 @@ class Piece:
     """One exhibit on the page; what it has not is empty."""
 
     kind: str
+    """Of the exhibit, or `heat` for a map without names, `sheet` for pictures without captions."""
     title: str
     shots: Sequence[Shot] = ()
+    clips: Sequence[Clip] = ()
     lines: Sequence[str] = ()
     columns: Sequence[str] = ()
     rows: Sequence[tuple[str, Sequence[str]]] = ()
     squares: Sequence[tuple[str, Sequence[Square]]] = ()
     charts: Sequence[Chart] = ()
     left_out: int = 0
-    """How many pictures, lines or rows are not shown."""
+    """How many pictures, sounds, lines or rows are not shown."""
 
 
-def pieces(exhibits: Sequence[Exhibit], *, most: int = PICTURES) -> list[Piece]:
+def pieces(exhibits: Sequence[Exhibit], room: Room = PLENTY) -> list[Piece]:
     """The exhibits of one run; DamagedError where one is not of its kind."""
-    return [_piece(exhibit, most) for exhibit in exhibits[:EXHIBITS]]
+    kept = exhibits[:EXHIBITS]
+    unit = room.bytes // max(1, sum(SHARES.get(e.kind, 0) for e in kept))
+    return [_piece(exhibit, room, unit * SHARES.get(exhibit.kind, 0)) for exhibit in kept]
 
 
-def _piece(exhibit: Exhibit, most: int) -> Piece:
+def _piece(exhibit: Exhibit, room: Room, most: int) -> Piece:
     makers = {
-        "picture": lambda: _pictures(exhibit, most),
+        "picture": lambda: _pictures(exhibit, room, most),
+        "sound": lambda: _sounds(exhibit, room, most),
         "text": lambda: _text(exhibit),
         "table": lambda: _table(exhibit),
         "map": lambda: _map(exhibit),
@@ -74,12 +102,35 @@ def _piece(exhibit: Exhibit, most: int) -> Piece:
         ) from error
 
 
-def _pictures(exhibit: Exhibit, most: int) -> Piece:
+def _pictures(exhibit: Exhibit, room: Room, most: int) -> Piece:
     tensor = exhibit.tensors["pictures"]
     n, _, _, _ = tensor.shape
-    captions = (*exhibit.strings.get("captions", ()), *[""] * n)
-    shots = [photograph(p, c) for p, c in zip(tensor[:most], captions, strict=False)]
+    captions = exhibit.strings.get("captions", ())
+    if n > 1 and not any(captions):
+        columns = min(room.tiles, _count(exhibit, "columns")) or None
+        # whole lines, so that what belongs together is not cut apart
+        kept = min(n, room.tiles - room.tiles % (columns or 1))
+        shot = sheet(tensor[:kept], columns, most=min(SHEET, most))
+        return Piece("sheet", exhibit.title, shots=(shot,), left_out=n - kept)
+    named = (*captions, *[""] * n)
+    shots = [photograph(p, c) for p, c in zip(tensor[: room.pictures], named, strict=False)]
     return Piece("picture", exhibit.title, shots=shots, left_out=n - len(shots))
+
+
+def _sounds(exhibit: Exhibit, room: Room, most: int) -> Piece:
+    tensor = exhibit.tensors["sound"]
+    captions = exhibit.strings.get("captions", ())
+    rate = int(exhibit.strings["rate"][0])
+    made = clips(tensor, rate, captions, most=room.sounds, room=most)
+    return Piece("sound", exhibit.title, clips=made, left_out=len(tensor) - len(made))
+
+
+def _count(exhibit: Exhibit, name: str) -> int:
+    """A number that the exhibit says; 0 if it does not."""
+    (value,) = exhibit.strings.get(name, ("0",))
+    if int(value) < 0:
+        raise ValueError(f"{name} below 0")
+    return int(value)
 
 
 def _text(exhibit: Exhibit) -> Piece:

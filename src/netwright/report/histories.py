@@ -22,6 +22,8 @@ class History:
     """Of the validation part."""
     losses: Mapping[str, Path]
     """Of each turn."""
+    said: Mapping[str, Path]
+    """What a turn says beside its loss, named `turn: name`."""
 
 
 def history(view: RunView) -> History:
@@ -31,6 +33,7 @@ def history(view: RunView) -> History:
     rounds: Path = ((0.0, *map(float, sorted(clock))), (0.0, *(clock[r] for r in sorted(clock))))
     figures: dict[str, list[tuple[float, float]]] = {}
     losses: dict[str, list[tuple[float, float]]] = {}
+    said: dict[str, list[tuple[float, float]]] = {}
     with well_formed("metrics.jsonl"):
         for line in view.metrics():
             at = between(rounds, float(line["round"]))
@@ -38,9 +41,9 @@ def history(view: RunView) -> History:
                 figures.setdefault(str(name), []).append((at, float(value)))
             for name, turn in line.get("turns", {}).items():
                 losses.setdefault(str(name), []).append((at, float(turn["loss"])))
-    return History(
-        {k: _path(v) for k, v in figures.items()}, {k: _path(v) for k, v in losses.items()}
-    )
+                for what, value in turn.get("said", {}).items():
+                    said.setdefault(f"{name}: {what}", []).append((at, float(value)))
+    return History(*({k: _path(v) for k, v in d.items()} for d in (figures, losses, said)))
 
 
 def between(path: Path, at: float) -> float:

@@ -8,7 +8,9 @@ from netwright.report.charts import FORMATS, Chart
 from netwright.report.curves import Curve, curves
 from netwright.report.exhibits import Piece, pieces
 from netwright.report.histories import History, history, thinned
-from netwright.report.palette import inks
+from netwright.report.palette import Ink, inks
+from netwright.report.said import sayings
+from netwright.report.timeline import strips
 from netwright.train.target import usage
 from netwright.train.view import RunView
 
@@ -33,6 +35,7 @@ def write_run_page(folder: Path) -> Path:
         notes=[str(n) for n in data.get("notes", ())],
         quarantined=int(data.get("quarantined", 0)),
         charts=_charts(about, found, history(view)),
+        came=strips(view),
         exhibits=last_exhibits(view),
         using=using(cost),
         training=training(cost),
@@ -119,14 +122,16 @@ def _charts(about: facts.Subject, found: facts.Figures, log: History) -> list[li
         unit = main.unit if main else ""
         made.append(([Curve(about.name, ink, x, y)], f"validation {name.replace('_', ' ')}", unit))
     names = inks((turn, turn) for turn in log.losses) if len(log.losses) > 1 else {}
+    colours: dict[str, Ink] = {turn: names.get(turn, ink) for turn in log.losses}
     losses = [
-        Curve(turn, names.get(turn, ink), *thinned(path))
+        Curve(turn, colours[turn], *thinned(path))
         for turn, path in log.losses.items()
         if len(path[0]) > 1
     ]
     if losses:
         made.append((losses, "training loss", ""))
-    return [
+    charts = [
         [curves(c, figure=f, unit=u, x_title="seconds of training", form=form) for form in FORMATS]
         for c, f, u in made
     ]
+    return charts + sayings(log, colours)

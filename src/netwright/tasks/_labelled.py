@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from netwright.errors import InputError, shown
 from netwright.metrics.base import Figure
-from netwright.specs import Labels, Pictures, Schema, Scorer, Text
+from netwright.specs import Labels, Pictures, Schema, Scorer, Sound, Table, Text
 from netwright.tasks.base import Answer, Exhibit
 
-Kind = TypeVar("Kind", Pictures, Labels, Text)
+Kind = TypeVar("Kind", Pictures, Labels, Text, Sound, Table)
 
 MISTAKES = 24
 """Samples shown of those that were wrong with the highest confidence."""

@@ -49,6 +49,21 @@ class Role:
     """A run folder: the role is frozen, built from its own run, and never varied (a judge)."""
     fixed: str | None = None
     """`structure/preset`: trained, but `compare` does not vary it."""
+    applied: bool = True
+    """Whether it is needed when the trained nets are used; False: it only helps to train (a
+    discriminator), and its cost is none of an answer's."""
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A run that a task needs beside its own, trained once for a data set where none is named."""
+
+    task: str
+    structure: str
+    """`family/preset`."""
+    budget: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Of its task."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,8 @@ class Turn:
     """The turn is taken in rounds divisible by this (lazy regularisation)."""
     second_order: bool = False
     """Whether its objective differentiates a gradient; then attention takes the math kernel."""
+    watch: bool = False
+    """Whether the norm of its gradient is logged, as `gradient`."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,9 @@ class Loss:
     """Samples or tokens, a scalar tensor."""
     carry: dict[str, Tensor] = field(default_factory=dict)
     """What lives on to the next step; empty: as before."""
+    said: dict[str, Tensor] = field(default_factory=dict)
+    """Other sums to be logged, over the same weight: scalars without gradient, the same names in
+    every loss of a turn."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +151,10 @@ class Task(ABC):
     """The name of the figure that the verdict is about; of the class, or bound to the schema."""
     data: ClassVar[str]
     """The data set that is taken where none is named; it works offline."""
+    players: ClassVar[tuple[str, ...]] = ("net",)
+    """Names of the roles that are trained."""
+    asked: ClassVar[str] = ""
+    """What follows `netwright generate RUN` in an example; empty where it generates nothing."""
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         self.schema, self.config = schema, config
@@ -165,6 +189,10 @@ class Task(ABC):
         batch = self.batch(part, Draw(index.to(device)), generator, train=False)
         if "x" in batch and "lengths" not in batch:
             net.prepare(batch["x"])
+
+    def helpers(self) -> Mapping[str, Helper]:
+        """Runs that it needs, by the option that names their folder; none that is named already."""
+        return {}
 
     def carry(self, nets: Nets, size: int) -> dict[str, Tensor]:
         """What lives from step to step, at its start; shapes fixed for the run."""
@@ -216,6 +244,13 @@ class Task(ABC):
         An answer may come in pieces: those that share a name belong together, in order.
         """
         raise NotImplementedError
+
+    def timeline(self, nets: Nets, generator: Generator) -> Sequence[Exhibit]:
+        """What to show at every validation: the same small thing, as it changes.
+
+        `generator` is keyed the same each time, so that the same noise gives the same pictures.
+        """
+        return ()
 
     def exhibits(
         self, nets: Nets, data: DataLike, part: str, generator: Generator

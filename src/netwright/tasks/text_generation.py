@@ -77,6 +77,7 @@ class TextGeneration(Task):
     Request = TextRequest
     figure = "nats_per_character"
     data = "python-library"
+    asked = '--prompt "..."'
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         super().__init__(schema, config)

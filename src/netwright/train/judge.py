@@ -8,9 +8,10 @@ from torch import Tensor
 
 from netwright.files import number
 from netwright.metrics.base import Figure
+from netwright.tasks.base import Exhibit
 from netwright.train.live import Live
 from netwright.train.setting import Setting
-from netwright.train.streams import key, key_global, outer_states_kept
+from netwright.train.streams import key, key_global, outer_states_kept, stream
 
 
 def judge(live: Live, setting: Setting, part: str) -> Mapping[str, Figure]:
@@ -18,6 +19,16 @@ def judge(live: Live, setting: Setting, part: str) -> Mapping[str, Figure]:
     with outer_states_kept(), live.judged() as nets, torch.inference_mode():
         key_global(key(setting.recipe.seed, "evaluate"))
         return setting.task.evaluate(nets, setting.data, part)
+
+
+def show(live: Live, setting: Setting, part: str | None = None) -> list[Exhibit]:
+    """The task's timeline as it is now, and all that it exhibits of a part, if one is named."""
+    seed, task = setting.recipe.seed, setting.task
+    with outer_states_kept(), live.judged() as nets, torch.no_grad():
+        made = [*task.timeline(nets, stream(seed, "timeline"))]
+        if part is not None:
+            made += task.exhibits(nets, setting.data, part, stream(seed, "exhibits"))
+    return made
 
 
 def plain(figures: Mapping[str, Figure]) -> dict[str, Any]:

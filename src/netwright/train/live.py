@@ -37,12 +37,23 @@ class Counters:
     samples: int = 0
 
 
+@dataclass(frozen=True)
+class Told:
+    """Means over the moves since the last line."""
+
+    loss: float
+    said: dict[str, float]
+
+
 @dataclass
 class Tally:
     """What a turn's moves said, kept on the device until a line is written."""
 
-    moves: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    """(loss, 1 where the guard found something) of each move since the last line."""
+    moves: list[tuple[Tensor, ...]] = field(default_factory=list)
+    """(loss, 1 where the guard found something, what `names` name) of each move since the last
+    line, all scalars."""
+    names: tuple[str, ...] = ()
+    """Of what a move says beside its loss."""
     skipped: int = 0
     """Moves that the guard left out, up to the last line."""
     in_a_row: int = 0
@@ -50,34 +61,41 @@ class Tally:
     run: int = 0
     """Of those, how many at the end."""
 
-    def read(self) -> float | None:
-        """Mean loss of the moves since the last line, which are then forgotten; None: no move."""
+    def add(self, loss: Tensor, found: Tensor, said: Mapping[str, Tensor]) -> None:
+        """One move."""
+        self.names = tuple(said)
+        self.moves.append((loss, found, *said.values()))
+
+    def read(self) -> Told | None:
+        """Means of the moves since the last line, which are then forgotten; None: no good move."""
         if not self.moves:
             return None
-        losses, found = torch.stack([torch.stack(m) for m in self.moves]).cpu().unbind(1)
+        losses, found, *said = torch.stack([torch.stack(m) for m in self.moves]).cpu().unbind(1)
         self.moves.clear()
         self.in_a_row = self.run
         for bad in found.tolist():
             self.run = self.run + 1 if bad else 0
             self.in_a_row = max(self.in_a_row, self.run)
         self.skipped += int(found.sum())
-        good = losses[found == 0]
-        return float(good.double().mean()) if len(good) else None
+        good = found == 0
+        if not good.any():
+            return None
+        means = [float(values[good].double().mean()) for values in (losses, *said)]
+        return Told(means[0], dict(zip(self.names, means[1:], strict=True)))
 
-    def capture(self) -> tuple[Tensor, list[int]]:
-        """The moves as (n, 2), and the counts."""
+    def capture(self) -> tuple[Tensor, JSON]:
+        """The moves as (n, 2 + names), and the rest."""
         rows = [torch.stack(m) for m in self.moves]
-        return torch.stack(rows) if rows else torch.zeros(0, 2), [
-            self.skipped,
-            self.in_a_row,
-            self.run,
-        ]
+        none = torch.zeros(0, 2 + len(self.names))
+        return torch.stack(rows) if rows else none, {
+            "names": list(self.names),
+            "counts": [self.skipped, self.in_a_row, self.run],
+        }
 
     @classmethod
-    def restored(cls, moves: Tensor, counts: list[int], device: torch.device) -> "Tally":
+    def restored(cls, moves: Tensor, rest: JSON, device: torch.device) -> "Tally":
         """What `capture` gave."""
-        rows = [(a, b) for a, b in (m.unbind() for m in moves.to(device))]
-        return cls(rows, *counts)
+        return cls([m.unbind() for m in moves.to(device)], tuple(rest["names"]), *rest["counts"])
 
 
 @dataclass(frozen=True)
@@ -89,14 +107,22 @@ class Captured:
     state: JSON
 
 
-def build_networks(task: Task, recipe: Recipe, given: Mapping[str, Network]) -> dict[str, Network]:
-    """A network for every role, its weights keyed by (seed, role); frozen ones from `given`."""
+def build_networks(
+    task: Task, recipe: Recipe, given: Mapping[str, Network] | None = None
+) -> dict[str, Network]:
+    """A network for every role, its weights keyed by (seed, role); frozen ones from `given`.
+
+    Without `given`, those alone that are needed when the trained nets are used.
+    """
     nets: dict[str, Network] = {}
     need_roles(recipe, [n for n, r in task.roles().items() if r.given is None])
     with outer_states_kept():
         for name, role in task.roles().items():
             if role.given is not None:
-                nets[name] = given[name].eval().requires_grad_(requires_grad=False)
+                if given is not None:
+                    nets[name] = given[name].eval().requires_grad_(requires_grad=False)
+                continue
+            if given is None and not role.applied:
                 continue
             mine = recipe.roles[name]
             structure: Structure = registry.load("models", mine.structure)
@@ -226,10 +252,10 @@ class Live:
                 for at, slots in _slots(optimizer):
                     trainer |= {f"optimizer/{name}/{number}/{at}/{k}": v for k, v in slots.items()}
         trainer |= {f"carry/{k}": v for k, v in self.carry.items()}
-        counts: dict[str, list[int]] = {}
+        rest: JSON = {}
         for name, tally in self.tallies.items():
-            trainer[f"tally/{name}"], counts[name] = tally.capture()
-        state = {"counters": asdict(self.counters), "tallies": counts}
+            trainer[f"tally/{name}"], rest[name] = tally.capture()
+        state = {"counters": asdict(self.counters), "tallies": rest}
         return Captured(_copied(weights), _copied(trainer), state)
 
     def restore(self, saved: Captured) -> None:
@@ -244,9 +270,9 @@ class Live:
             for number, optimizer in enumerate(self.optimizers[name]):
                 _restore(optimizer, _under(rest, f"optimizer/{name}/{number}/"), self.device)
         self.carry = {k: v.to(self.device) for k, v in _under(rest, "carry/").items()}
-        counts = saved.state["tallies"]
+        told = saved.state["tallies"]
         self.tallies = {
-            k: Tally.restored(v, counts[k], self.device) for k, v in _under(rest, "tally/").items()
+            k: Tally.restored(v, told[k], self.device) for k, v in _under(rest, "tally/").items()
         }
         self.counters = Counters(**saved.state["counters"])
         self._order = (-1, ())

@@ -10,7 +10,7 @@ from typing import Any
 from netwright.errors import DamagedError, DivergedError, StoppedError
 from netwright.files import JSON, number
 from netwright.train.budget import Clocks, Ledger
-from netwright.train.judge import in_words, judge, plain
+from netwright.train.judge import in_words, judge, plain, show
 from netwright.train.live import Captured, Live
 from netwright.train.loop import rounds
 from netwright.train.probe import synchronise
@@ -95,12 +95,14 @@ class Session:
 
     def _log(self) -> None:
         """One metric line; the only place where the guard's findings are read."""
-        turns: dict[str, JSON] = {}
+        turns: dict[str, dict[str, JSON]] = {}
         for name, tally in self.live.tallies.items():
-            loss = tally.read()
-            if loss is not None:
-                self._loss = loss
-                turns[name] = {"loss": loss, "skipped": tally.skipped}
+            told = tally.read()
+            if told is not None:
+                self._loss = told.loss
+                turns[name] = {"loss": told.loss, "skipped": tally.skipped}
+                if told.said:
+                    turns[name]["said"] = told.said
             if tally.in_a_row >= IN_A_ROW or tally.skipped > SHARE * max(MANY, self.step):
                 self._diverged(name, tally.skipped)
         counters = self.live.counters
@@ -129,6 +131,8 @@ class Session:
         self.run.timing(
             {"round": self.step, "seconds": seconds, "samples": self.live.counters.samples}
         )
+        if made := show(self.live, self.setting):
+            self.run.exhibits(self.step, made)
         better = not self.best or (
             value > self.best["value"] if higher else value < self.best["value"]
         )

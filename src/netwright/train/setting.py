@@ -120,6 +120,7 @@ def round_cost(live: Live, setting: Setting) -> RoundCost:
 
 
 def forward_cost(live: Live) -> int:
-    """FLOPs of one sample through every trained network once, counted on the meta device."""
-    nets = (live.nets[n] for n in live.trained)
+    """FLOPs of one answer: every network that is applied once, counted on the meta device."""
+    roles = live.task.roles()
+    nets = (live.nets[n] for n in live.trained if roles[n].applied)
     return sum(forward_flops(on_meta(n).eval(), meta_inputs(n.signature, 1)).flops for n in nets)

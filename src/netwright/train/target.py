@@ -1,8 +1,10 @@
 """What a user names: a task or a data set, a structure for each role, own files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from netwright import registry
+from netwright.datasets.base import Dataset
 from netwright.errors import InputError, nearest, shown
 from netwright.train.recipe import Named, split_candidate
 
@@ -60,7 +62,7 @@ def _path_config(dataset: str, data: str | Path | None) -> dict[str, str]:
 
 def _own_files(task: str, path: Path, datasets: tuple[str, ...]) -> Named:
     """The data set of this task whose form the files have."""
-    serving = [d for d in datasets if registry.load("datasets", d).task == task]
+    serving = [d for d in datasets if task in _served(registry.load("datasets", d))]
     _must_exist(path, serving)
     for name in serving:
         if registry.load("datasets", name).fits(path):
@@ -74,6 +76,10 @@ def _own_files(task: str, path: Path, datasets: tuple[str, ...]) -> Named:
     )
 
 
+def _served(dataset: Dataset) -> tuple[str, ...]:
+    return (dataset.task, *dataset.also)
+
+
 def _must_exist(path: Path, names: list[str] | tuple[()]) -> None:
     if not path.exists():
         raise InputError(
@@ -85,12 +91,12 @@ def _must_exist(path: Path, names: list[str] | tuple[()]) -> None:
 
 def usage(task: str, run: str) -> str:
     """The command that uses a trained run of this task."""
-    made = task in registry.names("tasks") and registry.load("tasks", task).Request is not None
-    return f'netwright generate {run} --prompt "..."' if made else f"netwright predict {run} FILE"
+    asked = registry.load("tasks", task).asked if task in registry.names("tasks") else ""
+    return f"netwright generate {run} {asked}" if asked else f"netwright predict {run} FILE"
 
 
-def role_candidates(text: str) -> dict[str, str]:
-    """`cnn/small` as {'net': 'cnn/small'}; `a=cnn/small+b=mlp/tiny` as two roles."""
+def role_candidates(text: str, players: Sequence[str] = ("net",)) -> dict[str, str]:
+    """`a=cnn/small+b=mlp/tiny` as two roles; `cnn/small` in every role of `players`."""
     roles: dict[str, str] = {}
     for piece in text.split("+"):
         role, _, candidate = piece.rpartition("=")
@@ -103,4 +109,4 @@ def role_candidates(text: str) -> dict[str, str]:
                 do="role=family/preset for each, joined by +",
             )
         roles[name] = f"{family}/{preset}"
-    return roles
+    return dict.fromkeys(players, roles["net"]) if set(roles) == {"net"} else roles

@@ -66,9 +66,13 @@ class Mover:
         weight = sum((x.weight for x in losses[1:]), losses[0].weight).float()
         mean = total.clone()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
+        said = {k: sum((x.said[k] for x in losses[1:]), v) for k, v in losses[0].said.items()}
+        said = {k: v.detach().float() for k, v in said.items()}
         torch._amp_foreach_non_finite_check_and_unscale_(
-            [*gradients, mean], found, weight.reciprocal()
+            [*gradients, mean, *said.values()], found, weight.reciprocal()
         )
+        if self.turn.watch:
+            said["gradient"] = torch.stack(torch._foreach_norm(gradients)).norm()
         carry = losses[-1].carry
         self._check([*(b for b in self.own if b.is_floating_point()), *carry.values()])
         for role in self.turn.roles:
@@ -77,7 +81,7 @@ class Mover:
         if carry:
             old = live.carry
             live.carry = {k: torch.where(found > 0, old[k], v.detach()) for k, v in carry.items()}
-        live.tallies[self.turn.name].moves.append((mean, found))
+        live.tallies[self.turn.name].add(mean, found, said)
 
     def _check(self, tensors: Sequence[Tensor]) -> None:
         if tensors:
@@ -105,7 +109,13 @@ class Mover:
             self._average(role, recipe.average)
 
     def _average(self, role: str, decay: float) -> None:
-        """The average moves by (1 - decay) (weights - average), where the guard found nothing."""
+        """The average moves by (1 - decay) (weights - average), where the guard found nothing.
+
+        The decay rises to its value as (1 + n) / (10 + n) with the rounds n, so that the first
+        weights are soon forgotten.
+        """
+        rounds = self.live.counters.round
+        decay = min(decay, (1 + rounds) / (10 + rounds))
         average, net = self.live.averages[role], self.live.nets[role]
         mine: list[Tensor] = list(average.parameters())
         theirs: list[Tensor] = list(net.parameters())

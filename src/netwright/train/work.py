@@ -16,9 +16,16 @@ from netwright.nn.flops import parameters
 from netwright.specs import Schema
 from netwright.tasks.base import Answer, Nets, Task
 from netwright.train.budget import Clocks, Ledger
-from netwright.train.checkpoint import Loaded
-from netwright.train.judge import figures_of, judge, plain, rows
-from netwright.train.live import Captured, Live, build_networks, load_weights
+from netwright.train.finished import (
+    Given,
+    given_roles,
+    networks_of,
+    recipe_of,
+    task_of,
+    trained,
+)
+from netwright.train.judge import figures_of, judge, plain, rows, show
+from netwright.train.live import Captured, Live, build_networks
 from netwright.train.machine import Options, differences, memory_told, prepared, record
 from netwright.train.probe import decide_precision, seconds_per_round
 from netwright.train.progress import Progress
@@ -28,7 +35,6 @@ from netwright.train.run import Run, RunView, continues
 from netwright.train.session import Session
 from netwright.train.setting import (
     Setting,
-    bind_task,
     forward_cost,
     lay,
     open_setting,
@@ -36,8 +42,7 @@ from netwright.train.setting import (
     start_live,
 )
 from netwright.train.stop import Stop, listening
-from netwright.train.streams import outer_states_kept, stream
-from netwright.train.view import well_formed
+from netwright.train.streams import stream
 
 
 def begin(
@@ -54,13 +59,14 @@ def begin(
         with clocks.running("data"):
             setting = open_setting(recipe, device, data)
         need_roles(recipe, [n for n, r in setting.task.roles().items() if r.given is None])
-        live = start_live(setting, options)
+        given = given_roles(setting)
+        live = start_live(setting, options, {name: role.net for name, role in given.items()})
         live.steps_per_epoch()  # a batch that does not fit is told before a folder is made
         precision = _decided(folder) or decide_precision(live, clocks)
         precise = setting.recipe.model_copy(update={"precision": precision})
         live.recipe = precise
         setting = Setting(precise, setting.data, setting.task, device)
-        spec = {"recipe": precise.model_dump(mode="json")}
+        spec = {"recipe": precise.model_dump(mode="json"), **_marks(given)}
         there = continues(folder, spec)
         if there and complete(view := RunView.open(folder)):
             return view
@@ -89,8 +95,27 @@ def resume(folder: Path, options: Options, progress: Progress) -> RunView:
             _say_how_exact(run.view, record(device, options), progress)
             with clocks.running("data"):
                 setting = open_setting(recipe, device)
-            live = start_live(setting, options)
+            given = given_roles(setting)
+            _same_marks(run.view, given)
+            nets = {name: role.net for name, role in given.items()}
+            live = start_live(setting, options, nets)
             return _go(run, setting, live, clocks, options, progress, stop)
+
+
+def _marks(given: Mapping[str, Given]) -> dict[str, Any]:
+    """What a specification says of frozen networks."""
+    return {"given": {name: role.mark for name, role in given.items()}} if given else {}
+
+
+def _same_marks(view: RunView, given: Mapping[str, Given]) -> None:
+    """InputError where a frozen network is not the one that the run was begun with."""
+    for name, role in given.items():
+        if view.spec.get("given", {}).get(name) != role.mark:
+            raise InputError(
+                f"the {name} is not the one that this run was begun with",
+                why="its weights have changed, so figures of before and after cannot be compared",
+                file=shown(view.folder),
+            )
 
 
 def _decided(folder: Path) -> str | None:
@@ -135,7 +160,7 @@ def _go(
         with memory_told():
             session.train(stop)
         run.cost(costs(live, counted.flops, counted.uncounted, session))
-        _show_exhibits(run, setting, live)
+        run.exhibits(live.counters.round, show(live, setting, "validation"))
         session.finish()
     finally:
         progress.close()
@@ -148,23 +173,6 @@ def complete(view: RunView) -> bool:
         status = view.status()
         return status.get("state") == "finished" and view.load().step == status.get("step")
     return False
-
-
-def trained(view: RunView) -> Loaded:
-    """The last checkpoint of a run that has ended; an older one is never taken for it.
-
-    Raises: InputError unless the training has ended; DamagedError.
-    """
-    view.need_finished()
-    loaded = view.load()
-    if loaded.step != view.status()["step"]:
-        raise DamagedError(
-            "the last checkpoint is damaged",
-            why="; ".join(loaded.damaged),
-            do=f"netwright resume {view.folder}, which trains what is lost again",
-            file=shown(view.folder),
-        )
-    return loaded
 
 
 def costs(
@@ -205,21 +213,6 @@ def data_document(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _show_exhibits(run: Run, setting: Setting, live: Live) -> None:
-    with outer_states_kept(), live.judged() as nets, torch.no_grad():
-        made = setting.task.exhibits(
-            nets, setting.data, "validation", stream(setting.recipe.seed, "exhibits")
-        )
-    run.exhibits(live.counters.round, made)
-
-
-def recipe_of(view: RunView) -> Recipe:
-    """The recipe that a run was made by."""
-    with well_formed("run.json"):
-        fields = dict(view.spec["recipe"])
-    return validated(Recipe, fields, f"{view.folder}/run.json")
-
-
 def evaluate(
     folder: Path, options: Options, *, data: Data | None = None
 ) -> tuple[RunView, Mapping[str, Figure]]:
@@ -235,7 +228,10 @@ def evaluate(
         found = view.data()["fingerprint"]
         if setting.data.fingerprint != found:
             raise InputError("the data is not what this run was trained on", file=shown(folder))
-        nets = build_networks(setting.task, setting.recipe, {})
+        given = given_roles(setting)
+        _same_marks(view, given)
+        frozen = {name: role.net for name, role in given.items()}
+        nets = build_networks(setting.task, setting.recipe, frozen)
         for net in nets.values():
             lay(net, options)
         live = Live(setting.task, setting.data.parts["train"], setting.recipe, device, nets)
@@ -276,19 +272,10 @@ class Applied:
 def load(folder: Path, device: torch.device, precision: Precision = "fp32") -> Applied:
     """Load a finished run's networks, in evaluation mode."""
     view = RunView.open(folder)
-    saved = trained(view)
-    recipe = recipe_of(view)
-    document = view.data()
-    schema = validated(Schema, document["schema"], f"{folder}/data.json")
-    task = bind_task(recipe.task, schema)
-    nets = build_networks(task, recipe, {})
-    for name, net in nets.items():
-        mine = {
-            k.partition("/")[2]: v for k, v in saved.weights.items() if k.startswith(f"{name}/")
-        }
-        load_weights(net, mine, name)
-        lay(net.eval().requires_grad_(requires_grad=False).to(device), Options())
+    saved, task, recipe = trained(view), task_of(view), recipe_of(view)
+    nets = networks_of(view, task, saved, device)
+    for net in nets.values():
         quantise(net, precision, device)
         if task.Request is not None and device.type == "cpu" and precision == "fp32":
             in_columns(net)
-    return Applied(nets, task, schema, recipe.data.name, device, recipe.seed)
+    return Applied(nets, task, task.schema, recipe.data.name, device, recipe.seed)

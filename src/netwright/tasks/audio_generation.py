@@ -1,0 +1,111 @@
+"""Audio generation: a generator makes wave forms out of noise, a discriminator hears real and made.
+
+Sounds are played with as (b, t, 1) in [-1, 1]; the generator's raw output goes through tanh. The
+judge, and everything that compares sounds, hears log-mel spectrograms.
+Dimensions: b batch, n samples, t places of a sound.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from netwright.nn.spectrogram import LogMel
+from netwright.specs import Batch, Frozen, Image, Schema, Sound
+from netwright.tasks._judged import JudgedGame, Options
+from netwright.tasks._labelled import column_of, device_of
+from netwright.tasks._likeness import words
+from netwright.tasks.base import Answer, DataLike, Exhibit, Helper, Nets
+
+SHOWN = 10
+"""Sounds that the report plays."""
+FULL = 32_768
+"""What full scale is stored as."""
+
+
+class AudioGeneration(JudgedGame):
+    """Sounds out of noise, of a class that is asked for where the data are labelled."""
+
+    Config = Options
+    data = "sound"
+    asked = "--count 10 --out FOLDER"
+    judged_by = Helper("sound-classification", "cnn/small", "40epochs,60s")
+
+    def __init__(self, schema: Schema, config: Frozen) -> None:
+        super().__init__(schema, config)
+        self.column, self.sound = column_of(schema, Sound, "audio-generation learns from sounds")
+        self.form = self.sound.form
+        self.hears = LogMel(self.sound.rate, self.sound.length)
+        self._hears = {torch.device("cpu"): self.hears}
+
+    def floors(self) -> Sequence[str]:
+        """Real sounds whose phases are random."""
+        return ("phase-random",)
+
+    def real(self, stored: Tensor) -> Tensor:
+        """(b, t) of 16 bits to (b, t, 1) in [-1, 1]."""
+        return (stored.float() / FULL)[..., None]
+
+    def judged_form(self) -> Image:
+        """A log-mel spectrogram."""
+        return Image(1, self.hears.mels, self.hears.frames)
+
+    def seen(self, x: Tensor) -> Tensor:
+        """(b, t, 1) to (b, 1, mels, frames)."""
+        if x.device not in self._hears:  # one a device: a shadow on the meta device holds nothing
+            self._hears[x.device] = LogMel(self.sound.rate, self.sound.length).to(x.device)
+        heard: Tensor = self._hears[x.device](x)
+        return heard
+
+    def apply(
+        self, nets: Nets, inputs: Iterator[tuple[str, Batch]], generator: Generator
+    ) -> Iterator[Answer]:
+        """A generator answers to nothing: see `generate`."""
+        raise NotImplementedError
+
+    def generate(self, nets: Nets, request: Frozen, generator: Generator) -> Iterator[Answer]:
+        """A sound each, with the class that was asked for."""
+        for name, x, label in self.requested(nets, request, generator):
+            made = self._exhibit(name, x[None], ())
+            value = {"class": label} if label else {}
+            yield Answer(name, value, words=f"{name} {label}".strip(), made=made)
+
+    def timeline(self, nets: Nets, generator: Generator) -> Sequence[Exhibit]:
+        """Spectrograms of the same noise."""
+        x, _ = self.drawn(nets, SHOWN, generator, device_of(nets["generator"]))
+        return (self._seen("spectrograms made from the same noise", x),)
+
+    def exhibits(
+        self, nets: Nets, data: DataLike, part: str, generator: Generator
+    ) -> Sequence[Exhibit]:
+        """Made and real sounds to listen to, and what the figures say."""
+        device = device_of(nets["generator"])
+        x, asked = self.drawn(nets, SHOWN, generator, device)
+        real, labels = self._stored(data.parts[part], device)
+        lines = tuple(words(self.evaluate(nets, data, part)))
+        return (
+            self._exhibit("made sounds", x, self._names(asked)),
+            self._exhibit("real sounds", real[:SHOWN], self._names(labels)),
+            Exhibit("text", "how the game stands", strings={"lines": lines}),
+        )
+
+    def _names(self, labels: Tensor | None) -> tuple[str, ...]:
+        if labels is None or self.labels is None:
+            return ()
+        return tuple(self.labels.names[int(i)] for i in labels[:SHOWN])
+
+    def _exhibit(self, title: str, x: Tensor, captions: tuple[str, ...]) -> Exhibit:
+        strings: dict[str, tuple[str, ...]] = {"rate": (str(self.sound.rate),)}
+        if captions:
+            strings["captions"] = captions
+        return Exhibit("sound", title, {"sound": x[..., 0].cpu().contiguous()}, strings)
+
+    def _seen(self, title: str, x: Tensor) -> Exhibit:
+        heard = self.seen(x).cpu().flip(2)  # low frequencies below
+        low, high = torch.aminmax(heard)
+        pictures = (heard - low) / (high - low).clamp(min=1e-6)
+        return Exhibit("picture", title, {"pictures": pictures}, {"columns": ("5",)})
+
+
+task = AudioGeneration
+"""What the registry finds here."""

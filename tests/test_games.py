@@ -1,0 +1,157 @@
+"""Games the whole way: trained, judged by a run of our own, compared, resumed, asked to make."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from commands import Say, measured, trail
+from netwright import face, registry
+from netwright.compare import contest
+from netwright.errors import InputError, StoppedError
+from netwright.specs import Image as Pictures
+from netwright.specs import Signature, Vector
+from netwright.tasks import image_generation
+from netwright.tasks.base import Helper
+from netwright.train import work
+from netwright.train.run import RunView
+from netwright.train.stop import Stop
+
+QUIET = {"threads": 1, "quiet": True}
+SMALL = "batch: 8\ntask: {samples: 20, noise: 8}\n"
+
+
+@pytest.fixture(autouse=True)
+def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(contest, "measure_runs", measured)
+    judge = Helper("image-classification", "cnn/tiny", "3steps")
+    monkeypatch.setattr(image_generation.ImageGeneration, "judged_by", judge)
+    Path("small.yaml").write_text(SMALL, "utf-8")
+
+
+def train(out: str, structure: str = "cnn/tiny", recipe: str = "small.yaml", **words) -> Path:
+    face.train(
+        "image-generation",
+        structure=structure,
+        budget=words.pop("budget", "5steps"),
+        recipe=Path(recipe),
+        out=Path(out),
+        **QUIET,
+        **words,
+    )
+    return Path(out)
+
+
+class _After(Stop):
+    """A signal that comes in after a number of rounds."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+
+    @property
+    def asked(self) -> int | None:  # type: ignore[override]
+        self.rounds -= 1
+        return 15 if self.rounds < 0 else None
+
+
+def test_a_game_that_is_cut_at_every_step_ends_as_one_that_was_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("lazy.yaml").write_text(
+        SMALL.replace("noise: 8", "noise: 8, every: 2, augment: [translation], penalty: r1"),
+        "utf-8",
+    )
+    whole = trail(train("whole", recipe="lazy.yaml"))
+    for cut in range(1, 5):
+
+        @contextmanager
+        def listening(rounds: int = cut) -> Iterator[Stop]:
+            yield _After(rounds)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(work, "listening", listening)
+            with pytest.raises(StoppedError):
+                train(f"cut-{cut}", recipe="lazy.yaml")
+        face.resume(f"cut-{cut}", **QUIET)
+        assert trail(Path(f"cut-{cut}")) == whole
+
+
+def test_the_judge_is_trained_once_and_known_by_its_hash() -> None:
+    one, two = train("one", budget="2steps"), train("two", "transformer/tiny", budget="2steps")
+    (judge,) = Path("runs/judges").iterdir()
+    marks = [RunView.open(folder).spec["given"]["judge"] for folder in (one, two)]
+    assert marks[0] == marks[1]
+    assert marks[0]["run"] == RunView.open(judge).id
+    assert len(marks[0]["weights"]) == 64
+    figures = face.evaluate(one, **QUIET).figures
+    assert {"frechet", "classes", "sure", "agreed", "train_on_made"} <= set(figures)
+    assert figures["frechet"]["n"] == 5
+
+
+def test_a_judge_of_other_data_or_a_changed_one_is_refused() -> None:
+    train("one", budget="2steps")
+    (judge,) = Path("runs/judges").iterdir()
+    Path("other.yaml").write_text(f"{SMALL}data: {{seed: 1}}\n", "utf-8")
+    text = Path("other.yaml").read_text("utf-8").replace("noise: 8", f"noise: 8, judge: {judge}")
+    Path("other.yaml").write_text(text, "utf-8")
+    with pytest.raises(InputError, match="the judge was trained on other data"):
+        train("two", recipe="other.yaml")
+    shutil.rmtree(judge)
+    face.train("digits", structure="cnn/tiny", budget="4steps", seed=1, out=judge, **QUIET)
+    with pytest.raises(InputError, match="the judge is not the one"):
+        face.evaluate("one", **QUIET)
+
+
+def test_pairs_of_structures_are_compared_beside_floors() -> None:
+    found = face.compare(
+        "image-generation",
+        candidates="cnn/tiny,generator=cnn/tiny+discriminator=self_attention/tiny,rnn/tiny",
+        recipe=Path("small.yaml"),
+        budget="3steps",
+        seeds=2,
+        out=Path("contest"),
+        **QUIET,
+    )
+    rows = found.verdict.candidates
+    assert [r.status for r in rows] == ["done"] * 3
+    assert found.verdict.figure == "frechet"
+    floors = {f.title: f for f in found.verdict.floors}
+    assert all(f.status == "done" for f in floors.values())
+    assert min(f.estimate.value for f in floors.values()) < min(r.estimate.value for r in rows)
+    page = Path("contest/report.html").read_text("utf-8")
+    assert "How it came about" in page
+    assert "--out" in found.use
+
+
+def test_pictures_are_made_of_the_class_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say = Say(capsys)
+    train("run", budget="2steps")
+    asked = ("generate", "run", "--count", "4", "--class", "3", "--seed", "1", "--out")
+    say.well(*asked, "made")
+    files = sorted(p.name for p in Path("made").glob("0*.png"))
+    assert len(files) == 4
+    assert np.asarray(Image.open(Path("made", files[0]))).shape == (8, 8)
+    say.well(*asked, "again")
+    for name in files:
+        assert Path("made", name).read_bytes() == Path("again", name).read_bytes()
+    say.refused("there is no class 'ten'", "generate", "run", "--class", "ten", "--out", "other")
+    assert "--out FOLDER" in say.refused("kept in files", "generate", "run").err
+
+
+def test_the_textbook_pair_has_the_textbook_shapes() -> None:
+    cnn, picture = registry.load("models", "cnn"), Pictures(3, 32, 32)
+    maker = cnn.build(Signature(Vector(100), picture), cnn.presets["dcgan-generator"])
+    critic = cnn.build(Signature(picture, Vector(1)), cnn.presets["dcgan-discriminator"])
+    dense = 100 * 4 * 4 * 256
+    grown = 256 * 128 * 16 + 128 * 64 * 16 + (64 * 3 * 16 + 3)
+    norms = 2 * (256 + 128 + 64)
+    assert sum(p.numel() for p in maker.parameters()) == dense + grown + norms
+    read = (3 * 64 * 16 + 64) + (64 * 128 * 16 + 128) + (128 * 256 * 16 + 256)
+    assert sum(p.numel() for p in critic.parameters()) == read + 4 * 4 * 256 + 1
