@@ -107,6 +107,8 @@ SPEED = (
     ("language", "transformer-training-tuned-bf16", "Transformer training, bf16", "1.6; 1.7"),
     ("language", "lstm-inference-tuned", "LSTM inference, ours / Keras tuned fp32", "3.4"),
     ("language", "transformer-inference-tuned", "Transformer inference, the same", "1.3"),
+    ("trainer", "trainer", "training, 4 x 256, ours / Trainer of transformers", "1.3"),
+    ("trainer", "trainer-fused", "the same, Trainer with fused AdamW", "1.3"),
     ("decoding", "ours", "decoding, 13.9M weights, batch 1, ours / `generate`", "1.45"),
     ("decoding", "ours-int8", "decoding in int8, the same", "2.4"),
 )
@@ -158,7 +160,9 @@ def digits(name: str, title: str, wanted: str) -> Row | None:
     found = read(name)
     if found is None:
         return None
-    said = f"{100 * found['accuracy']:.2f} % ± {100 * found['deviation']:.2f} over seeds"
+    spread = found["deviation"]
+    said = f"{100 * found['accuracy']:.2f} %"
+    said += " (1 seed)" if spread is None else f" ± {100 * spread:.2f} over seeds"
     return title, f"{said}; SVM-RBF {100 * found['floor']:.2f} %", wanted
 
 
@@ -190,6 +194,76 @@ def ladder(name: str, key: str, title: str, wanted: str) -> Row | None:
         return None
     r = found["ratios"][key]
     return title, f"{r['median']:.2f} [{r['low']:.2f}-{r['high']:.2f}]", wanted
+
+
+GAMES = (
+    ("plain", "the textbook pair at 32 px, ours / a plain PyTorch loop", "2.0"),
+    ("tuned", "the same, ours / Keras tuned fp32", "2.0; 2.1"),
+    ("tuned-bf16", "the same, ours / Keras tuned mixed_bfloat16", "1.25; 1.45"),
+)
+
+
+def games() -> list[Row]:
+    """Figures of adversarial networks, beside floors and real samples."""
+    rows: list[Row] = []
+    if found := read("game-gaussian-grid"):
+        m, seeds = found["mean"], len(found["runs"])
+        said = (
+            f"{m['modes']:.1f} modes, {percent(m['good'])} good, KL {m['kl']:.2f} ({seeds} seeds)"
+        )
+        rows.append(("25 Gaussians, `mlp` against `mlp`", said, "24.5 modes, 90 % good"))
+    pictures = (("digits", "digits"), ("fashion", "Fashion-MNIST"), ("cifar10", "CIFAR-10"))
+    for name, title in pictures:
+        if not (found := read(f"game-{name}")):
+            continue
+        m, floor = found["mean"], found["floors"]["Gaussian on principal components"]
+        sure = (
+            f"{percent(m['sure'])} confident (real {percent(m['sure_of_real'])}), "
+            f"{m['classes']:.0f} classes, {percent(m['agreed'])} as asked "
+            f"(real {percent(m['agreed_on_real'])})"
+        )
+        rows.append((f"{title}, confident samples", sure, "85 %, 10 classes"))
+        apart = f"{m['frechet']:.3g}; floor {floor['frechet']:.3g}; real {m['frechet_of_real']:.3g}"
+        rows.append((f"{title}, Frechet distance (own judge)", apart, "half of the floor"))
+        curve = [
+            c["validation"]["train_on_made"]
+            for c in found["curve"]
+            if "train_on_made" in c["validation"]
+        ]
+        grown = f"; while training {percent(curve[0])} to {percent(curve[-1])}" if curve else ""
+        learned = (
+            f"{percent(m['train_on_made'])}; floor {percent(floor['train_on_made'])}; "
+            f"real {percent(m['train_on_real'])}{grown}"
+        )
+        rows.append((f"{title}, train on made, test on real", learned, "above the floor"))
+    tables = (
+        ("mixed-table", "made-up table, 20,000 rows"),
+        ("breast-cancer", "breast cancer"),
+        ("wine", "wine"),
+        ("iris", "iris"),
+    )
+    for name, title in tables:
+        if not (found := read(f"game-{name}")):
+            continue
+        m = found["mean"]
+        beside = ", ".join(
+            f"{floor} {f['f1_on_made'] / f['f1_on_real']:.2f}"
+            for floor, f in found["floors"].items()
+        )
+        said = f"{m['f1_on_made'] / m['f1_on_real']:.2f} ({percent(m['f1_on_made'])}); {beside}"
+        rows.append((f"{title}, F1 of train-on-made / train-on-real", said, "0.95"))
+    if found := read("game-sound"):
+        m = found["mean"]
+        said = (
+            f"judge agrees with {percent(m['agreed'])}, "
+            f"of real ones {percent(m['agreed_on_real'])}; {m['classes']:.0f} classes"
+        )
+        rows.append(("spoken digits, made clips", said, "50 %, 10 classes"))
+    for threads in (1, 2):
+        for key, title, wanted in GAMES:
+            if row := ladder(f"game-{threads}", key, title, wanted):
+                rows.append((f"{title}, {threads} thread{'s' if threads > 1 else ''}", *row[1:]))
+    return rows
 
 
 def prediction(_: str) -> list[Row]:
@@ -254,7 +328,7 @@ def all_rows() -> list[Row]:
         ]
     rows += [row for make in more if (row := make()) is not None]
     rows += [row for args in LANGUAGE if (row := language(*args)) is not None]
-    rows += text_floors() + speed() + parity()
+    rows += text_floors() + speed() + parity() + games()
     return rows + prediction("") + startup() + verdicts()
 
 

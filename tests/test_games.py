@@ -17,7 +17,7 @@ from netwright.specs import Image as Pictures
 from netwright.specs import Signature, Vector
 from netwright.tasks import image_generation
 from netwright.tasks.base import Helper
-from netwright.train import work
+from netwright.train import helpers, work
 from netwright.train.run import RunView
 from netwright.train.stop import Stop
 
@@ -29,7 +29,8 @@ SMALL = "batch: 8\ntask: {samples: 20, noise: 8}\n"
 def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(contest, "measure_runs", measured)
-    judge = Helper("image-classification", "cnn/tiny", "3steps")
+    monkeypatch.setattr(helpers, "STRUCTURE", "cnn/tiny")
+    judge = Helper("image-classification", "3steps")
     monkeypatch.setattr(image_generation.ImageGeneration, "judged_by", judge)
     Path("small.yaml").write_text(SMALL, "utf-8")
 

@@ -16,7 +16,7 @@ from netwright.results import Matrix, Prediction, RunResult
 from netwright.tasks.base import Answer
 from netwright.train import work
 from netwright.train.budget import Budget
-from netwright.train.helpers import helping_runs, with_options
+from netwright.train.helpers import helping_runs, must_fit, with_options
 from netwright.train.machine import DeviceName, Options, pick_device
 from netwright.train.progress import Progress
 from netwright.train.quantise import Precision
@@ -70,12 +70,16 @@ def train(
     granted = Budget.parse(budget)
     roles = role_candidates(structure, registry.load("tasks", task).players)
     made = resolve(task, named, roles, budget=granted, seed=seed, file=recipe)
-    name = f"{named.name}-{structure.replace('/', '-').replace('=', '-').replace('+', '-')}"
+    brings = registry.load("datasets", named.name).task
+    use = "" if brings == task else f"-{task}"  # the same data may serve several tasks
+    name = f"{named.name}{use}-{structure.replace('/', '-').replace('=', '-').replace('+', '-')}"
     folder = out or RUNS / free_name(RUNS, name)
     options = Options(device=device, threads=threads, compile=compile, save_every=save_every)
     progress = Progress(structure, quiet=quiet)
     opened = open_data(made.data)
-    helped = helping_runs(bind_task(made.task, opened.schema), made.data, opened, options, progress)
+    bound = bind_task(made.task, opened.schema)
+    must_fit(made, bound)  # told before a helping run is trained
+    helped = helping_runs(bound, made.data, opened, options, progress)
     made = made.model_copy(update={"task": with_options(made.task, helped)})
     return _finished(work.begin(made, folder, options, progress, data=opened))
 

@@ -105,6 +105,15 @@ def invert(table: Table, encoded: Tensor) -> Tensor:
     return raw
 
 
+def hard(table: Table, encoded: Tensor) -> Tensor:
+    """The same rows with each choice one-hot: the largest of its places."""
+    made = encoded.clone()
+    for _, place in choices(table):
+        block = encoded[:, place]
+        made[:, place] = torch.zeros_like(block).scatter_(1, block.argmax(1, keepdim=True), 1.0)
+    return made
+
+
 def choices(table: Table) -> Sequence[tuple[str, slice]]:
     """Name of the column and place in the row of each one-hot block, in order."""
     found: list[tuple[str, slice]] = []

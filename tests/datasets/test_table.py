@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -440,3 +441,17 @@ def test_any_cells_open_or_are_refused_in_a_sentence(made: list[tuple[str, str, 
         assert len(cells(data)) == len(padded)
         assert Schema.model_validate_json(data.schema.model_dump_json()) == data.schema
     assert said.isprintable()
+
+
+def test_how_often_each_word_stands_in_training_is_kept(tmp_path: Path) -> None:
+    data = opened(
+        put(tmp_path, [[*row[:4], "a" if i % 4 else None] for i, row in enumerate(people())])
+    )
+    kind = column(data, "kind")
+    assert isinstance(kind, Categorical)
+    assert kind.missing
+    assert sum(kind.shares) == pytest.approx(1.0)
+    train = rows.decode(
+        table(data), data.parts["train"].gather(torch.arange(len(data.parts["train"])))["row"]
+    )
+    assert kind.shares[0] == pytest.approx(np.mean(train["kind"] == "a"))

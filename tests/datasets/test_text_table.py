@@ -308,3 +308,12 @@ def test_foreign_rows_are_read_as_in_training(tmp_path: Path) -> None:
     codec = cast("Text", data.schema.columns["text"]).codec
     assert name == f"{inputs}:2"
     assert codec.decode(batch["text"][0, :5].tolist()) == "sentence 1 of a film"
+
+
+def test_a_header_of_unknown_names_is_not_taken_for_a_sample(tmp_path: Path) -> None:
+    rows = [f"a fine film number {i},{('good', 'bad')[i % 2]}" for i in range(60)]
+    file = put(tmp_path, "own.csv", "\n".join(["What was said?,How is it?", *rows]))
+    with pytest.raises(InputError, match="the first row may be a header") as told:
+        opened(file)
+    assert "--columns text=What was said?,label=How is it?" in told.value.do
+    assert sum(sizes(opened(file, columns="text=What was said?,label=How is it?")).values()) == 60

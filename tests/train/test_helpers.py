@@ -6,6 +6,7 @@ import pytest
 
 from netwright.tasks import image_generation
 from netwright.tasks.base import Helper
+from netwright.train import helpers
 from netwright.train.helpers import helping_runs, with_options
 from netwright.train.machine import Options
 from netwright.train.progress import Progress
@@ -18,7 +19,8 @@ def test_a_judge_is_trained_once_for_a_data_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    judge = Helper("image-classification", "cnn/tiny", "2steps", {"label_smoothing": 0.2})
+    monkeypatch.setattr(helpers, "STRUCTURE", "cnn/tiny")
+    judge = Helper("image-classification", "2steps", {"label_smoothing": 0.2})
     monkeypatch.setattr(image_generation.ImageGeneration, "judged_by", judge)
     found = {}
     for seed in (0, 1, 0):

@@ -21,9 +21,9 @@ def add(verbs: Subparsers) -> None:
         'netwright generate runs/text-rnn-small --prompt "Once upon" --length 300\n'
         'netwright generate runs/text-rnn-small --prompt "A" --prompt "B" --top-p 0.9 --seed 3\n'
         'netwright generate runs/text-transformer-small --prompt "x =" --precision int8\n'
-        "netwright generate runs/digits-gan-small --count 64 --class 3 --class 7 --out digits\n"
-        "netwright generate runs/digits-gan-small --interpolate --truncation 0.7 --out between\n"
-        "netwright generate runs/table-gan-small --count 1000 --out rows --form parquet",
+        "netwright generate RUN --count 64 --class 3 --class 7 --out digits\n"
+        "netwright generate RUN --interpolate --truncation 0.7 --out between\n"
+        "netwright generate runs/table-mlp-small --count 1000 --out rows --form parquet",
     )
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="the run folder")
     text = parser.add_argument_group("texts")

@@ -39,7 +39,7 @@ from netwright.errors import (
 from netwright.results import Shown
 from netwright.train import work
 from netwright.train.budget import Budget, Clocks
-from netwright.train.finished import frozen
+from netwright.train.finished import frozen, given_roles
 from netwright.train.helpers import helping_runs
 from netwright.train.machine import Options, prepared, record, usable_threads
 from netwright.train.plain_yaml import read_yaml
@@ -129,18 +129,19 @@ def hold(
     opened = open_data(named)
     own = _block(recipe, "task") if recipe is not None else {}
     task = bind_task(Named(name=task_name, config=own), opened.schema)
+    wanted = Wanted(task_name, named, Budget.parse(budget), seeds, recipe)
+    _need_one(plan_candidates(candidates, wanted, task), target)  # before anything is trained
     helped = helping_runs(task, named, opened, options, progress)
     task = bind_task(Named(name=task_name, config=merged(own, helped)), opened.schema)
-    wanted = Wanted(task_name, named, Budget.parse(budget), seeds, recipe, helped=helped)
+    wanted = replace(wanted, helped=helped)
     threads = usable_threads() if options.threads is None else options.threads
     options = options.model_copy(update={"threads": threads})
     with prepared(options) as device:
         planned = plan_candidates(candidates, wanted, task)
-        fitting = [p for p in planned if p.recipes]
-        if not fitting:
-            reasons = "; ".join(f"{p.name}: {p.refusal}" for p in planned)
-            raise InputError(f"no candidate fits {target}", why=reasons, do="netwright matrix")
-        machine = record(device, options)
+        fitting = _need_one(planned, target)
+        given = given_roles(open_setting(fitting[0].recipes[0], device, opened))
+        marks = {name: role.mark for name, role in given.items()}
+        machine = record(device, options) | ({"given": marks} if marks else {})
         asked = planning.document(wanted, planned, opened.fingerprint, axis, machine)
         hashed = hashlib.sha256(files.dumps(asked)).hexdigest()
         folder = out or Path("runs") / f"{named.name}-{hashed[:8]}"
@@ -184,6 +185,15 @@ def hold(
     verdict = decide(contest)
     files.replace(folder / "verdict.json", verdict.text().encode())
     return ContestResult(folder, verdict, _best(verdict, folder), _code(verdict, ended))
+
+
+def _need_one(planned: Sequence[Planned], target: str) -> list[Planned]:
+    """The candidates that fit; InputError with every reason where none does."""
+    fitting = [p for p in planned if p.recipes]
+    if not fitting:
+        reasons = "; ".join(f"{p.name}: {p.refusal}" for p in planned)
+        raise InputError(f"no candidate fits {target}", why=reasons, do="netwright matrix")
+    return fitting
 
 
 def _block(recipe: Path, name: str) -> dict[str, Any]:

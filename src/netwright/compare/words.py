@@ -136,7 +136,7 @@ def _main(facts: Facts) -> tuple[str, list[str]]:
         best = facts.nets[0] is chosen
         among = "" if best else " of those that do not fail"
         take = [f"Until then take {name}, which measured best{among}."]
-        return _undecided(facts), take  # so little is known that a floor has nothing to add
+        return _undecided(facts), [*take, *_beside_floors(facts, chosen, "It")]
     why, beside = _why(facts, chosen), _beside_floors(facts, chosen, "It")
     if any(not facts.pair(chosen, floor).told_apart for floor in facts.floors):
         return f"Among the networks choose {name}.", [*beside, *why]

@@ -95,6 +95,29 @@ def scan(root: Path, most: int = FILES) -> Scan:
     return Scan(root, known, samples)
 
 
+def gathered(root: Path, most: int = FILES) -> Scan:
+    """All files below a folder, whatever folders they lie in, without a class.
+
+    Raises: as `scan`, where classes are not spoken of.
+    """
+    if not root.is_dir():
+        kind = "this is a file, but a folder is read"
+        raise InputError(
+            kind if root.exists() else "there is no such folder",
+            do="a folder of pictures",
+            file=root,
+        )
+    root = root.resolve()
+    samples: list[Sample] = []
+    for sample in _walk(root, root, "", ""):
+        samples.append(sample)
+        if len(samples) > most:
+            raise InputError(f"there are more than {most:,} files", file=root)
+    if not samples:
+        raise InputError("the folder is empty", do="put pictures into it", file=root)
+    return Scan(root, ("",), samples)
+
+
 def _empty(what: str, folder: Path) -> InputError:
     return InputError(
         f"the {what} has no picture", do="add pictures or remove the folder", file=folder

@@ -4,7 +4,7 @@ Dimensions: n rows, w width of an encoded row.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,9 +181,12 @@ def _column(
     kind: Kind, cells: NDArray[Any], train: NDArray[np.int64], modes: int
 ) -> Continuous | Categorical:
     """How a column is read, by its cells of the training part."""
-    if kind.words:
-        return Categorical(name=kind.name, values=kind.words, missing=kind.missing)
     seen = cells[train]
+    if kind.words:
+        counts = Counter(seen.tolist())
+        listed = [*kind.words, *([None] if kind.missing else [])]
+        shares = tuple(counts[word] / max(1, len(seen)) for word in listed)
+        return Categorical(name=kind.name, values=kind.words, missing=kind.missing, shares=shares)
     x = seen[~np.isnan(seen)]
     if not len(x):  # all of its numbers went to the other parts
         x = cells[~np.isnan(cells)]

@@ -41,8 +41,9 @@ class Tensors:
         return len(next(iter(self.columns.values())))
 
     def gather(self, index: Tensor) -> Batch:
-        """The samples at `index`, (n,) of integers."""
-        return {name: column.index_select(0, index) for name, column in self.columns.items()}
+        """The samples at `index`, (n,) of integers on any device; where the columns lie."""
+        columns = self.columns.items()
+        return {name: c.index_select(0, index.to(c.device)) for name, c in columns}
 
     def to(self, device: torch.device) -> "Tensors":
         """The same part on `device`."""

@@ -20,12 +20,13 @@ from pydantic import Field
 from torch import Tensor
 
 from netwright.datasets import _splits
-from netwright.datasets._cache import Decoded, Mapped, Store, stored
+from netwright.datasets._cache import Store, stored
 from netwright.datasets._folder import Sample, Scan, scan
 from netwright.datasets._pictures import FORMATS, LIMITS, Limits, is_picture, litter, read_pictures
-from netwright.datasets.base import Data, Dataset, Quarantined, Tensors
+from netwright.datasets._stored import fingerprint_of, first_of, parts_of
+from netwright.datasets.base import Data, Dataset, Quarantined
 from netwright.errors import InputError, MachineError, shown
-from netwright.specs import Batch, Frozen, Labels, Part, Pictures, Schema
+from netwright.specs import Batch, Frozen, Labels, Pictures, Schema
 
 Side = Annotated[int, Field(ge=1, le=4_096)]
 LOOKED = 1_000
@@ -82,8 +83,8 @@ class ImageFolder(Dataset):
         image = Pictures(form=store.form, mean=mean, deviation=deviation, top=255, fit="crop")
         return Data(
             schema=Schema(columns={"image": image, "label": Labels(names=found.classes)}),
-            parts=_parts(found, kept, store, labels, places, config.limits),
-            fingerprint=_fingerprint(store, labels, places),
+            parts=parts_of(found, kept, store, labels, places, config.limits),
+            fingerprint=fingerprint_of(store, labels, places),
             notes=_notes(found, kept, store, labels, places),
             quarantine=tuple(
                 Quarantined(found.samples[row].name, "", reason) for row, reason in store.bad
@@ -190,37 +191,6 @@ def _trained(found: Scan, labels: Tensor) -> None:
             )
 
 
-def _parts(
-    found: Scan,
-    kept: Sequence[Sample],
-    store: Store,
-    labels: Tensor,
-    places: Mapping[str, Tensor],
-    limits: Limits,
-) -> dict[str, Part]:
-    made: dict[str, Part] = {}
-    for part, rows in places.items():
-        if store.pixels is not None:
-            made[part] = Mapped(store.pixels, rows, labels[rows])
-        else:
-            own = [kept[row] for row in rows.tolist()]
-            made[part] = Decoded(found.root, own, labels[rows], store.form, limits)
-    return made
-
-
-def _fingerprint(store: Store, labels: Tensor, places: Mapping[str, Tensor]) -> str:
-    """Over the digest of every sample, in order, so that it needs no second decoding."""
-    marks = torch.frombuffer(bytearray(b"".join(store.marks)), dtype=torch.uint8)
-    marks = marks.reshape(len(store.marks), -1)
-    f = store.form
-    form = Tensors({"form": torch.tensor([f.channels, f.height, f.width])})
-    parts = {
-        part: Tensors({"image": marks[rows], "label": labels[rows]})
-        for part, rows in places.items()
-    }
-    return _splits.fingerprint({"schema": form, **parts})
-
-
 def _notes(
     found: Scan,
     kept: Sequence[Sample],
@@ -237,7 +207,7 @@ def _notes(
             notes += (sentence.replace("test", part) for sentence in told)
         absent = sorted(set(range(len(found.classes))) - set(labels[places[part]].tolist()))
         if absent:
-            names = _first([found.classes[i] for i in absent])
+            names = first_of([found.classes[i] for i in absent])
             notes.append(f"classes without a picture in the {part} part: {names}")
     first: dict[bytes, int] = {}
     twice = [
@@ -246,19 +216,13 @@ def _notes(
         if first.setdefault(mark, label) != label
     ]
     if twice:
-        notes.append(f"pictures that equal one of another class: {_first(twice)}")
+        notes.append(f"pictures that equal one of another class: {first_of(twice)}")
     if store.passed:
-        names = _first([found.samples[row].name for row in store.passed])
+        names = first_of([found.samples[row].name for row in store.passed])
         notes.append(f"files that are no pictures and were left out: {names}")
     if store.note:
         notes.append(store.note)
     return tuple(notes)
-
-
-def _first(names: Sequence[str]) -> str:
-    """Three of the names, and how many there are."""
-    more = f", ... ({len(names):,} in all)" if len(names) > 3 else ""
-    return ", ".join(map(shown, names[:3])) + more
 
 
 dataset = ImageFolder()

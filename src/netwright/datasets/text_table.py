@@ -95,6 +95,8 @@ class TextTable(Dataset):
                 sure=by_name(wanted),
             )
             columns = _columns(table, wanted, part)
+            if part == "train" and header == "auto" and not any(wanted.values()):
+                _no_header(table, columns)
             if part == "train":
                 wanted, header = again(table, columns), "yes" if table.named else "no"
                 notes += [columns.note] if columns.note else []
@@ -174,6 +176,23 @@ def _columns(table: Table, wanted: Asked, part: str) -> Columns:
             file=error.file,
             line=error.line,
         ) from error
+
+
+def _no_header(table: Table, columns: Columns) -> None:
+    """InputError where the first row, taken for a sample, looks like a header of unknown names."""
+    if table.named or columns.label is None or not table.rows:
+        return
+    first, *rest = [(values[columns.label] or "").strip() for _, values in table.rows]
+    if first not in rest:
+        names = [shown(value or "") for value in table.rows[0][1]]
+        text = "+".join(names[i] for i in columns.texts)
+        raise InputError(
+            "the first row may be a header",
+            why=f"its label '{shown(first)}' stands in no other row",
+            do=f"--columns text={text},label={shown(first)}, or `header: no` in a recipe",
+            file=table.file,
+            line=1 if table.unit == "line" else None,
+        )
 
 
 def _samples(table: Table, columns: Columns) -> tuple[list[Sample], list[tuple[int, str]]]:

@@ -20,7 +20,8 @@ class Stage(Frozen):
     kernel: int = Field(3, ge=1)
     pool: Pooling = "none"
     """Halves the sides: the largest or the mean of 2 x 2 places, or a stride: of the last
-    convolution of a plain stage, else of a 2 x 2 convolution of its own."""
+    convolution of a plain stage, else of a 2 x 2 convolution of its own. A grouped stage blends
+    the places between, whichever is named."""
     padding: bool = True
     """Whether a convolution keeps the size; without, it loses kernel - 1 places a side."""
     attention: bool = False
@@ -89,7 +90,7 @@ def remains(config: Config, side: int) -> int:
         for block in range(stage.blocks):
             side -= 0 if stage.padding else stage.kernel - 1
             if stage.kind == "plain" and stage.pool == "stride" and block == stage.blocks - 1:
-                side = (side + stage.kernel % 2) // 2
+                side = (side + (stage.kernel % 2 or not stage.padding)) // 2
         halves = stage.pool in {"max", "mean"} or (stage.pool == "stride" and stage.kind != "plain")
         side = side // 2 if halves else side
         if side < 1:

@@ -39,7 +39,8 @@ class StructureConfig(Frozen):
     stem: StemConfig = StemConfig()
     head: HeadConfig = HeadConfig()
     spectral: bool = False
-    """Whether every weight matrix is divided by its largest singular value (Miyato et al. 2018)."""
+    """Whether dense and convolutional weights and embeddings are divided by their largest singular
+    value (Miyato et al. 2018); recurrent matrices are not."""
 
 
 class Trunk(nn.Module):

@@ -68,9 +68,11 @@ def subject(view: RunView) -> Subject:
         name = parts["net"] if alone else "+".join(f"{k}={v}" for k, v in parts.items())
         task, data = str(recipe["task"]["name"]), str(recipe["data"]["name"])
         budget, seed = _budget(recipe["budget"]), int(recipe["seed"])
-        own = " --data PATH" if "path" in recipe["data"].get("config", {}) else ""
+        own = "PATH" if "path" in recipe["data"].get("config", {}) else ""
         families = [str(r["structure"]) for r in recipe["roles"].values()]
-    command = f"netwright train {data}{own} --structure {name} --budget {budget} --seed {seed}"
+    brings = data in registry.names("datasets") and registry.load("datasets", data).task == task
+    what = f"{data}{own and f' --data {own}'}" if brings else f"{task} --data {own or data}"
+    command = f"netwright train {what} --structure {name} --budget {budget} --seed {seed}"
     return Subject(name, families, task, data, budget, seed, command)
 
 

@@ -19,7 +19,7 @@ Dimensions: b batch, m noise.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -27,8 +27,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
+from netwright.errors import InputError
 from netwright.specs import Batch, Frozen, Part
-from netwright.tasks.base import Draw, Loss, Nets, Task, Turn
+from netwright.tasks.base import Answer, Draw, Loss, Nets, Task, Turn
 
 PREPARED = 512
 """Samples that a discriminator is shown before step 0."""
@@ -63,9 +64,22 @@ class GameTask(Task):
         """Samples as the discriminator is shown them, differentiably augmented."""
         return x
 
-    def asked_too(self, samples: Tensor, batch: Batch) -> Tensor | None:  # noqa: ARG002
-        """A sum that the generator minimises beside its score."""
+    def asked_too(self, raw: Tensor, batch: Batch) -> Tensor | None:  # noqa: ARG002
+        """A sum that the generator minimises beside its score, of its raw output."""
         return None
+
+    def apply(
+        self,
+        nets: Nets,  # noqa: ARG002
+        inputs: Iterator[tuple[str, Batch]],  # noqa: ARG002
+        generator: Generator,  # noqa: ARG002
+    ) -> Iterator[Answer]:
+        """InputError: a generator is given nothing to answer to."""
+        raise InputError(
+            "a generator answers to nothing",
+            why="it makes samples out of noise",
+            do=f"netwright generate RUN {self.asked}",
+        )
 
     def turns(self) -> Sequence[Turn]:
         """The discriminator's moves, a lazy penalty where there is one, then the generator's."""
@@ -102,18 +116,18 @@ class GameTask(Task):
         beside = {k: batch[k] for k in ("condition",) if k in batch}
         judge = nets["discriminator"]
         if turn.name == "generator":
-            samples = self.made(nets["generator"](batch["z"], **beside), generator)
-            fake = judge(self.varied(samples, generator), **beside).float()
+            raw = nets["generator"](batch["z"], **beside)
+            fake = judge(self.varied(self.made(raw, generator), generator), **beside).float()
             total = self._generator_loss(judge, fake, batch, beside, generator)
-            extra = self.asked_too(samples, batch)
+            extra = self.asked_too(raw.float(), batch)
             total = total if extra is None else total + extra
             return Loss(total, weight, said={"fake_score": fake.detach().sum()})
         with torch.no_grad():
             samples = self.made(nets["generator"](batch["z"], **beside), generator)
         both = torch.cat([self.varied(batch["x"], generator), self.varied(samples, generator)])
         if turn.name == "penalty":
-            share = float(turn.every)
-            return Loss(share * self._penalty(judge, both, None, beside, generator), weight)
+            total = turn.every * self._penalty(judge, both, None, beside, generator)
+            return Loss(total, weight)
         both = both.requires_grad_(self._penalised_here)
         twice = {k: torch.cat([v, v]) for k, v in beside.items()}
         scores = judge(both, **twice).float()

@@ -2,7 +2,7 @@
 
 The judge is a role that is *given*: a network out of its own finished run, frozen, known by the
 hash of its weights. Its last pooled features are the space in which made and real samples are
-compared. Where no judge is named, the samples themselves are (`plain`).
+compared. Where there is none, means over fields of the samples are.
 Dimensions: b batch, n samples, d features, k classes.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
@@ -21,11 +22,20 @@ from netwright.specs import Batch, Form, Frozen, Image, Labels, Part, Schema, Si
 from netwright.tasks._game import Game, GameTask
 from netwright.tasks._labelled import device_of
 from netwright.tasks._learner import learned
-from netwright.tasks._likeness import REALS, Real, alike, real_samples, recognised
-from netwright.tasks.base import DataLike, Draw, Helper, Looks, Nets, Role
+from netwright.tasks._likeness import (
+    REALS,
+    Real,
+    alike,
+    real_samples,
+    recognised,
+    saturated,
+    words,
+)
+from netwright.tasks.base import DataLike, Draw, Exhibit, Helper, Looks, Nets, Role
 
 DRAWS, FEWER = 5, 2
 """Draws of the test part; of others, which are judged again and again."""
+FIELDS = 8
 AT_ONCE = 250
 """Samples that are made, or looked at, at once."""
 
@@ -74,6 +84,7 @@ class JudgedGame(GameTask):
         self.options = self.game = config
         found = [(n, c) for n, c in schema.columns.items() if isinstance(c, Labels)]
         self.label, self.labels = found[0] if found else (None, None)
+        self._told: dict[str, Mapping[str, Figure]] = {}
         self._real: dict[str, tuple[Real, tuple[Tensor, Tensor] | None]] = {}
 
     @abstractmethod
@@ -91,6 +102,12 @@ class JudgedGame(GameTask):
     def plain(self, x: Tensor) -> Tensor:
         """Samples as a classical learner reads them, (b, d)."""
         return self.seen(x).flatten(1)
+
+    def small(self, x: Tensor) -> Tensor:
+        """Samples as they are compared where there is no judge: means over 8 x 8 fields, (b, d)."""
+        seen = self.seen(x)
+        sides = (min(seen.shape[2], FIELDS), min(seen.shape[3], FIELDS))
+        return F.adaptive_avg_pool2d(seen, sides).flatten(1)
 
     @property
     def conditional(self) -> bool:
@@ -147,7 +164,25 @@ class JudgedGame(GameTask):
             figures |= recognised(draws, opinion)
         if self._learns(part) and made[0][1] is not None:
             figures |= self._learned(made, data, part, device)
+        self._told[part] = figures
         return figures
+
+    def how_it_stands(self, nets: Nets, data: DataLike, part: str) -> Exhibit:
+        """What the last figures of a part and the discriminator's scores say, in words."""
+        figures = self._told.get(part) or self.evaluate(nets, data, part)
+        lines = words(figures)
+        if "discriminator" in nets:
+            device = device_of(nets["generator"])
+            x, classes = self.drawn(nets, AT_ONCE, Generator().manual_seed(0), device)
+            real, labels = self._stored(data.parts[part], device, AT_ONCE)
+            scores = []
+            for samples, y in ((real, labels), (x, classes)):
+                known = y if self.conditional else None
+                beside = {} if known is None else {"condition": known.to(device)}
+                with torch.no_grad():
+                    scores.append(nets["discriminator"](samples, **beside).float().flatten())
+            lines += saturated(*scores)
+        return Exhibit("text", "how the game stands", strings={"lines": tuple(lines)})
 
     def drawn(
         self,
@@ -201,12 +236,15 @@ class JudgedGame(GameTask):
         classes = self.classes_of(request)
         if request.interpolate and classes is None and self.conditional:
             classes = torch.zeros(count, dtype=torch.long)
-        x, got = self.drawn(
-            nets, count, generator, device, classes=classes, z=z * request.truncation
-        )
+        if classes is None and self.conditional and self.labels is not None:
+            classes = torch.arange(count) % len(self.labels.names)
         names = self.labels.names if self.labels is not None else ()
-        for i in range(count):
-            yield f"{i:05}", x[i].cpu(), "" if got is None else names[int(got[i])]
+        for at in range(0, count, AT_ONCE):
+            here = slice(at, at + AT_ONCE)
+            asked, some = None if classes is None else classes[here], z[here] * request.truncation
+            x, _ = self.drawn(nets, len(some), generator, device, classes=asked, z=some)
+            for i, sample in enumerate(x.cpu()):
+                yield f"{at + i:05}", sample, "" if asked is None else names[int(asked[i])]
 
     # ------------------------------------------------------------ how it is judged
 
@@ -223,9 +261,11 @@ class JudgedGame(GameTask):
             self._real[part] = real_samples(train, here, size), opinion
         return self._real[part]
 
-    def _stored(self, part: Part, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """At most `REALS` real samples of a part and their labels, the same each time."""
-        index = torch.randperm(len(part), generator=Generator().manual_seed(0))[:REALS]
+    def _stored(
+        self, part: Part, device: torch.device, most: int = REALS
+    ) -> tuple[Tensor, Tensor | None]:
+        """At most `most` real samples of a part and their labels, the same each time."""
+        index = torch.randperm(len(part), generator=Generator().manual_seed(0))[:most]
         stored = part.gather(index.to(device))
         y = stored[self.label].long() if self.label is not None else None
         return self.real(stored[self.column]), y
@@ -235,7 +275,7 @@ class JudgedGame(GameTask):
         judge = nets.get("judge")
         if not isinstance(judge, Looks):
             return torch.cat(
-                [self.plain(x[i : i + AT_ONCE]) for i in range(0, len(x), AT_ONCE)]
+                [self.small(x[i : i + AT_ONCE]) for i in range(0, len(x), AT_ONCE)]
             ), None
         features, shares = [], []
         with torch.no_grad():

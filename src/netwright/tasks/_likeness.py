@@ -13,6 +13,7 @@ from torch import Tensor
 
 from netwright.metrics.base import Figure
 from netwright.metrics.distances import (
+    Neighbourhoods,
     Principal,
     frechet,
     kernel_distance,
@@ -45,6 +46,8 @@ class Real:
     """(n, d) of the part that is judged."""
     limit: float
     """Frechet distance between the two: what no generator can be expected to go below."""
+    near: Neighbourhoods
+    """Of as many training samples as a draw has: what can be expected."""
 
     def project(self, features: Tensor) -> Tensor:
         """Features as the judge gives them, in the space of `train` and `part`."""
@@ -57,15 +60,19 @@ def real_samples(train: Tensor, part: Tensor, size: int) -> Real:
     if train.shape[1] > FEATURES:
         axes = principal(train, min(FEATURES, len(train) - 1))
         train, part = axes.project(train), axes.project(part)
-    return Real(axes, train, part, frechet(part, train[:size]))
+    return Real(axes, train, part, frechet(part, train[:size]), _near(part, train[:size]))
+
+
+def _near(real: Tensor, other: Tensor) -> Neighbourhoods:
+    k = min(NEAR, len(real) - 1, len(other) - 1)
+    return neighbourhoods(real[: len(other)], other, k)
 
 
 def alike(real: Real, draws: Sequence[Tensor]) -> dict[str, Figure]:
     """Distances and neighbourhoods of the features (n, d) of each draw."""
     rows: dict[str, list[float]] = {}
     for fake in draws:
-        k = min(NEAR, len(real.part) - 1, len(fake) - 1)
-        near = neighbourhoods(real.part[: len(fake)], fake, k)
+        near = _near(real.part, fake)
         for name, value in {
             "frechet": frechet(real.part, fake),
             "kernel": kernel_distance(real.part, fake),
@@ -75,6 +82,9 @@ def alike(real: Real, draws: Sequence[Tensor]) -> dict[str, Figure]:
             "coverage": near.coverage,
             "novelty": memorising(real.train, real.part, fake),
             "frechet_of_real": real.limit,
+            "precision_of_real": real.near.precision,
+            "recall_of_real": real.near.recall,
+            "coverage_of_real": real.near.coverage,
         }.items():
             rows.setdefault(name, []).append(value)
     return {name: _figure(values, *FORMS[name]) for name, values in rows.items()}
@@ -113,13 +123,17 @@ def words(figures: Mapping[str, Figure]) -> list[str]:
     """Collapse and copying, told from the figures."""
     value = {name: figure.value for name, figure in figures.items()}
     lines = []
-    if value["recall"] < 0.1 and value["precision"] > 2 * value["recall"]:
+    recall, precision = (value[k] / max(value[f"{k}_of_real"], 0.01) for k in NEARNESS)
+    if recall < LOW and precision > 2 * recall:
         lines.append(
             f"It has collapsed: {100 * value['recall']:.0f} % of the real samples have a made one "
-            "near them."
+            f"near them, where {100 * value['recall_of_real']:.0f} % have another real one."
         )
-    if value["precision"] < 0.1:
-        lines.append(f"{100 * value['precision']:.0f} % of what it makes lies among real samples.")
+    if precision < LOW:
+        lines.append(
+            f"{100 * value['precision']:.0f} % of what it makes lies among real samples, where "
+            f"{100 * value['precision_of_real']:.0f} % of new real ones do."
+        )
     if value["novelty"] < 0.5:
         lines.append("It copies: what it makes lies closer to training samples than new ones do.")
     classes = value.get("classes")
@@ -132,6 +146,27 @@ def words(figures: Mapping[str, Figure]) -> list[str]:
     return lines
 
 
+def saturated(real: Tensor, fake: Tensor) -> list[str]:
+    """What the scores of real and of made samples, (n,) each, say of the game."""
+    right = float((real[:, None] > fake[None]).float().mean())
+    if right > WON:
+        return [
+            f"The discriminator has won: it puts the real sample first in {100 * right:.1f} % of "
+            "pairs, so that the generator learns little from it."
+        ]
+    if right < 1 - WON:
+        return [
+            f"The generator has won: the discriminator puts the made sample first in "
+            f"{100 * (1 - right):.1f} % of pairs."
+        ]
+    return [f"The discriminator puts the real sample first in {100 * right:.0f} % of pairs."]
+
+
+NEARNESS = ("recall", "precision")
+LOW = 0.15
+"""Share of what real samples reach below which a figure is worth a word."""
+WON = 0.995
+"""Share of pairs that are told apart from which one player has won."""
 FORMS = {
     "frechet": (False, ""),
     "kernel": (False, ""),
@@ -141,6 +176,9 @@ FORMS = {
     "coverage": (True, "%"),
     "novelty": (True, ""),
     "frechet_of_real": (False, ""),
+    "precision_of_real": (True, "%"),
+    "recall_of_real": (True, "%"),
+    "coverage_of_real": (True, "%"),
 }
 """Whether more is better, and the unit."""
 

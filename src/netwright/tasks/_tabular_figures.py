@@ -43,7 +43,10 @@ def learned(table: Table, train: Columns, test: Columns) -> dict[str, Figure]:
     else:
         wide = [len(c.values) > 250 for c in table.columns if isinstance(c, Categorical)]
         machine = HistGradientBoostingClassifier(
-            categorical_features=None if any(wide) else words, random_state=0, max_iter=100
+            categorical_features=None if any(wide) else words,
+            random_state=0,
+            max_iter=100,
+            early_stopping=False,
         )
         guess = torch.from_numpy(machine.fit(x, y).predict(z))
     classes = len(target.values) + target.missing
@@ -116,22 +119,12 @@ def novelty(train: Tensor, part: Tensor, draws: Sequence[Tensor]) -> dict[str, F
 
 
 def shown(table: Table, real: Tensor, made: Tensor, count: int) -> list[Exhibit]:
-    """Rows of both, two columns against each other, and the distance of each column."""
-    ours, theirs = decode(table, made), decode(table, real)
-    head = " | ".join(c.name for c in table.columns)
-    texts = [
-        ("made rows", records(table, {k: v[:count] for k, v in ours.items()})),
-        ("real rows", records(table, {k: v[:count] for k, v in theirs.items()})),
-    ]
+    """Rows of both, and the distance of each column."""
     exhibits = [
-        Exhibit(
-            "text",
-            title,
-            strings={"lines": (head, *(" | ".join(map(_cell, row)) for row in cells))},
-        )
-        for title, cells in texts
+        Exhibit("text", title, strings={"lines": lines(table, encoded[:count])})
+        for title, encoded in (("made rows", made), ("real rows", real))
     ]
-    apart = marginal_distance(theirs, ours)
+    apart = marginal_distance(decode(table, real), decode(table, made))
     exhibits.append(
         Exhibit(
             "table",
@@ -141,6 +134,13 @@ def shown(table: Table, real: Tensor, made: Tensor, count: int) -> list[Exhibit]
         )
     )
     return exhibits
+
+
+def lines(table: Table, encoded: Tensor) -> tuple[str, ...]:
+    """Names, then a line for each row, cells between bars."""
+    cells = records(table, decode(table, encoded))
+    head = " | ".join(column.name for column in table.columns)
+    return (head, *(" | ".join(map(_cell, row)) for row in cells))
 
 
 def _cell(value: object) -> str:

@@ -11,10 +11,9 @@ import torch
 from torch import Generator, Tensor
 
 from netwright.nn.spectrogram import LogMel
-from netwright.specs import Batch, Frozen, Image, Schema, Sound
+from netwright.specs import Frozen, Image, Schema, Sound
 from netwright.tasks._judged import JudgedGame, Options
 from netwright.tasks._labelled import column_of, device_of
-from netwright.tasks._likeness import words
 from netwright.tasks.base import Answer, DataLike, Exhibit, Helper, Nets
 
 SHOWN = 10
@@ -29,7 +28,7 @@ class AudioGeneration(JudgedGame):
     Config = Options
     data = "sound"
     asked = "--count 10 --out FOLDER"
-    judged_by = Helper("sound-classification", "cnn/small", "40epochs,60s")
+    judged_by = Helper("sound-classification", "40epochs,2000steps")
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         super().__init__(schema, config)
@@ -57,12 +56,6 @@ class AudioGeneration(JudgedGame):
         heard: Tensor = self._hears[x.device](x)
         return heard
 
-    def apply(
-        self, nets: Nets, inputs: Iterator[tuple[str, Batch]], generator: Generator
-    ) -> Iterator[Answer]:
-        """A generator answers to nothing: see `generate`."""
-        raise NotImplementedError
-
     def generate(self, nets: Nets, request: Frozen, generator: Generator) -> Iterator[Answer]:
         """A sound each, with the class that was asked for."""
         for name, x, label in self.requested(nets, request, generator):
@@ -81,12 +74,11 @@ class AudioGeneration(JudgedGame):
         """Made and real sounds to listen to, and what the figures say."""
         device = device_of(nets["generator"])
         x, asked = self.drawn(nets, SHOWN, generator, device)
-        real, labels = self._stored(data.parts[part], device)
-        lines = tuple(words(self.evaluate(nets, data, part)))
+        real, labels = self._stored(data.parts[part], device, SHOWN)
         return (
             self._exhibit("made sounds", x, self._names(asked)),
-            self._exhibit("real sounds", real[:SHOWN], self._names(labels)),
-            Exhibit("text", "how the game stands", strings={"lines": lines}),
+            self._exhibit("real sounds", real, self._names(labels)),
+            self.how_it_stands(nets, data, part),
         )
 
     def _names(self, labels: Tensor | None) -> tuple[str, ...]:

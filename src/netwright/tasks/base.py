@@ -59,8 +59,6 @@ class Helper:
     """A run that a task needs beside its own, trained once for a data set where none is named."""
 
     task: str
-    structure: str
-    """`family/preset`."""
     budget: str
     config: Mapping[str, Any] = field(default_factory=dict)
     """Of its task."""

@@ -12,15 +12,14 @@ import torch
 from torch import Generator, Tensor
 
 from netwright.nn.diff_augment import diff_augment
-from netwright.specs import Batch, Frozen, Image, Pictures, Schema
+from netwright.specs import Frozen, Image, Pictures, Schema
 from netwright.tasks import _judged
 from netwright.tasks._judged import JudgedGame, between
 from netwright.tasks._labelled import column_of, device_of
-from netwright.tasks._likeness import words
 from netwright.tasks.base import Answer, DataLike, Exhibit, Helper, Nets
 
-SHOWN = 64
-"""Pictures of a contact sheet; the timeline's hold half of them."""
+SHOWN, COLUMNS = 64, 16
+"""Pictures of a contact sheet (the timeline's hold half of them), and columns at most."""
 STEPS, WAYS = 8, 4
 """Pictures on the way from one noise to another, and how many ways."""
 BESIDE = 8
@@ -40,7 +39,7 @@ class ImageGeneration(JudgedGame):
     Config = Options
     data = "digits"
     asked = "--count 16 --out FOLDER"
-    judged_by = Helper("image-classification", "cnn/small", "20epochs,60s")
+    judged_by = Helper("image-classification", "20epochs,2000steps")
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         super().__init__(schema, config)
@@ -75,15 +74,6 @@ class ImageGeneration(JudgedGame):
         """Differentiably augmented, where that is asked for."""
         return diff_augment(x, self.augment, generator) if self.augment else x
 
-    def apply(
-        self,
-        nets: Nets,
-        inputs: Iterator[tuple[str, Batch]],
-        generator: Generator,
-    ) -> Iterator[Answer]:
-        """A generator answers to nothing: see `generate`."""
-        raise NotImplementedError
-
     def generate(self, nets: Nets, request: Frozen, generator: Generator) -> Iterator[Answer]:
         """A picture each, with the class that was asked for."""
         for name, x, label in self.requested(nets, request, generator):
@@ -100,22 +90,30 @@ class ImageGeneration(JudgedGame):
     ) -> Sequence[Exhibit]:
         """Made pictures, ways between noises, nearest training pictures, and what figures say."""
         device = device_of(nets["generator"])
-        shown = [self._sheet("made pictures, each class in turn", nets, SHOWN, generator)]
-        stored, _ = self._stored(data.parts[part], device)
-        shown.append(_pictures("real pictures of the same data", stored[:SHOWN]))
+        title = "made pictures" + (", a column for each class" if self._across() else "")
+        shown = [self._sheet(title, nets, SHOWN, generator)]
+        stored, _ = self._stored(data.parts[part], device, SHOWN)
+        shown.append(_pictures("real pictures of the same data", stored))
         ways = [self._way(nets, generator, device, label) for label in range(WAYS)]
         shown.append(_pictures("from one noise to another", torch.cat(ways), STEPS))
         made, _ = self.drawn(nets, BESIDE, generator, device)
         train, _ = self._stored(data.parts["train"], device)
         gaps = torch.cdist(made.flatten(1), train.flatten(1))
         pairs = torch.stack([made, train[gaps.argmin(1)]], 1).flatten(0, 1)
-        shown.append(_pictures("made, and the nearest training picture", pairs, 2 * BESIDE // 2))
-        lines = words(self.evaluate(nets, data, part))
-        return (*shown, Exhibit("text", "how the game stands", strings={"lines": tuple(lines)}))
+        shown.append(_pictures("made, and the nearest training picture", pairs, BESIDE))
+        return (*shown, self.how_it_stands(nets, data, part))
 
     def _sheet(self, title: str, nets: Nets, count: int, generator: Generator) -> Exhibit:
-        x, _ = self.drawn(nets, count, generator, device_of(nets["generator"]))
-        return _pictures(title, x)
+        across = self._across()
+        rows = max(1, count // (across or count))
+        x, _ = self.drawn(nets, rows * (across or count), generator, device_of(nets["generator"]))
+        return _pictures(title, x, across)
+
+    def _across(self) -> int | None:
+        """A column for each class, where there are a few of them."""
+        if not self.conditional or self.labels is None:
+            return None
+        return len(self.labels.names) if len(self.labels.names) <= COLUMNS else None
 
     def _way(self, nets: Nets, generator: Generator, device: torch.device, label: int) -> Tensor:
         ends = self.noise(2, generator, device)

@@ -23,10 +23,12 @@ from netwright.tasks.base import Answer, DataLike, Draw, Exhibit, Nets, Role
 
 DRAWS, FEWER = 5, 2
 """Draws of the test part; of others, which are judged again and again."""
+AT_ONCE = 10_000
+"""Rows that are made at once."""
 MOST = 20_000
 """Rows of a draw, and rows that a learner is fitted on, at most."""
-SHOWN = 12
-"""Rows that the report shows."""
+SHOWN, FEW = 12, 3
+"""Rows that the report shows, at the end and at each time."""
 
 
 class Options(Game):
@@ -71,6 +73,7 @@ class TabularGeneration(GameTask):
             "f1_on_made" if self.table.target else "good" if self.table.centres else "marginal"
         )
         self._rows: dict[int, Rows] = {}
+        self._on_real: dict[str, dict[str, Figure]] = {}
 
     def roles(self) -> Mapping[str, Role]:
         """Two players, both told a word where training is by sampling."""
@@ -105,15 +108,15 @@ class TabularGeneration(GameTask):
         z = self.noise(len(x), generator, device)
         return {"x": x, "z": z, "condition": told.to(device)}
 
-    def asked_too(self, samples: Tensor, batch: Batch) -> Tensor | None:
+    def asked_too(self, raw: Tensor, batch: Batch) -> Tensor | None:
         """Cross-entropy of the word that was told, in nats (Xu et al. 2019, section 4.3)."""
         if not self.conditional:
             return None
-        total, at = samples.new_zeros(()), 0
+        total, at = raw.new_zeros(()), 0
         for place in self.words.slices:
             told = batch["condition"][:, at : at + place.stop - place.start]
             at += place.stop - place.start
-            total = total - (told * samples[:, place].clamp(min=1e-6).log()).sum()
+            total = total - (told * raw[:, place].log_softmax(1)).sum()
         return total
 
     def evaluate(self, nets: Nets, data: DataLike, part: str) -> Mapping[str, Figure]:
@@ -130,7 +133,8 @@ class TabularGeneration(GameTask):
         if table.centres:
             figures |= _tabular_figures.modes(table, draws)
         train = self._real(data.parts["train"])
-        figures |= _tabular_figures.novelty(train, real, [x.cpu() for x in drawn])
+        hard = [rows.hard(table, x).cpu() for x in drawn]
+        figures |= _tabular_figures.novelty(train, real, hard)
         if table.target:
             many = min(len(data.parts["train"]), MOST)
             made = rows.decode(table, self.drawn(nets, many, keyed, device))
@@ -138,12 +142,10 @@ class TabularGeneration(GameTask):
                 f"{name}_on_made": figure
                 for name, figure in _tabular_figures.learned(table, made, test).items()
             }
-            figures |= {
-                f"{name}_on_real": figure
-                for name, figure in _tabular_figures.learned(
-                    table, rows.decode(table, train[:many]), test
-                ).items()
-            }
+            if part not in self._on_real:
+                found = _tabular_figures.learned(table, rows.decode(table, train[:many]), test)
+                self._on_real[part] = {f"{name}_on_real": figure for name, figure in found.items()}
+            figures |= self._on_real[part]
         return figures
 
     def drawn(
@@ -157,18 +159,17 @@ class TabularGeneration(GameTask):
         truncation: float = 1.0,
     ) -> Tensor:
         """(count, w) made rows, choices still soft."""
-        z = self.noise(count, generator, device) * truncation
-        if self.conditional and told is None:
-            told = self.words.drawn(count, generator)
-        beside = {} if told is None else {"condition": told.to(device)}
-        with torch.inference_mode():
-            return self.made(nets["generator"](z, **beside).float(), generator)
-
-    def apply(
-        self, nets: Nets, inputs: Iterator[tuple[str, Batch]], generator: Generator
-    ) -> Iterator[Answer]:
-        """A generator answers to nothing: see `generate`."""
-        raise NotImplementedError
+        pieces = []
+        for at in range(0, count, AT_ONCE):
+            size = min(AT_ONCE, count - at)
+            z = self.noise(size, generator, device) * truncation
+            beside = {}
+            if self.conditional:
+                here = self.words.drawn(size, generator) if told is None else told[at : at + size]
+                beside["condition"] = here.to(device)
+            with torch.inference_mode():
+                pieces.append(self.made(nets["generator"](z, **beside).float(), generator))
+        return torch.cat(pieces)
 
     def generate(self, nets: Nets, request: Frozen, generator: Generator) -> Iterator[Answer]:
         """One answer, `columns` and `rows` of plain cells."""
@@ -193,6 +194,12 @@ class TabularGeneration(GameTask):
         real = self._real(data.parts[part])
         made = self.drawn(nets, min(len(real), self.options.samples), generator, device).cpu()
         return _tabular_figures.shown(self.table, real, made, SHOWN)
+
+    def timeline(self, nets: Nets, generator: Generator) -> Sequence[Exhibit]:
+        """Rows of the same noise."""
+        made = self.drawn(nets, FEW, generator, device_of(nets["generator"])).cpu()
+        lines = _tabular_figures.lines(self.table, made)
+        return (Exhibit("text", "rows made from the same noise", strings={"lines": lines}),)
 
     def _told(self, request: Asked) -> Tensor | None:
         """Conditions for the values of the target that are asked for."""

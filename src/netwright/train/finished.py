@@ -99,7 +99,7 @@ def given_roles(setting: Setting) -> dict[str, Given]:
         if net is None or net.signature != role.signature:
             raise InputError(
                 f"this run cannot be the {name}",
-                why=f"it does not answer {role.signature.output} to {role.signature.input}",
+                why="what its network reads and answers is not what is judged here",
                 file=shown(view.folder),
             )
         weights = hashlib.sha256(manifest.encode(saved.weights).data).hexdigest()

@@ -1,41 +1,68 @@
 """Runs that a task needs beside its own: trained once for a data set, then found again."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from netwright import registry
 from netwright.datasets.base import Data
+from netwright.errors import InputError
+from netwright.files import dumps
 from netwright.tasks.base import Task
 from netwright.train import work
 from netwright.train.budget import Budget
 from netwright.train.machine import Options
 from netwright.train.progress import Progress
-from netwright.train.recipe import Named, merged, resolve
+from netwright.train.recipe import Named, Recipe, merged, need_roles, resolve, structure_config
+from netwright.train.run import RunView
 
 RUNS = Path("runs")
-"""Where such runs go: `runs/judges/digits-0123abcd-cnn-small`."""
+"""Where such runs go: `runs/judges/digits-0123abcd-4567cdef`."""
+STRUCTURE = "cnn/small"
+"""What is trained: every data set that a game is judged on has a form that it reads."""
 
 
 def helping_runs(
     task: Task, named: Named, data: Data, options: Options, progress: Progress
 ) -> dict[str, str]:
-    """A run folder for every option of `task.helpers()`; what is not there yet is trained now."""
+    """A run folder for every option of `task.helpers()`; what is not there yet is trained now.
+
+    Its name says the data and how it is trained, so a finished one is taken as it is. The folder is
+    absolute: the run that is judged by it may be resumed from anywhere.
+    """
     found = {}
     for option, helper in task.helpers().items():
-        roles = {"net": helper.structure}
         recipe = resolve(
             helper.task,
             named,
-            roles,
+            {"net": STRUCTURE},
             budget=Budget.parse(helper.budget),
             over={"task": dict(helper.config)},
         )
-        name = f"{named.name}-{data.fingerprint[:8]}-{helper.structure.replace('/', '-')}"
-        folder = RUNS / f"{option}s" / name
-        if not folder.exists():
-            progress.say(f"{option}: {helper.structure} is trained once, into {folder}")
-        quiet = Progress(option, quiet=True)
-        found[option] = str(work.begin(recipe, folder, options, quiet, data=data).folder)
+        how = hashlib.sha256(dumps(recipe.model_dump(mode="json", exclude={"data"}))).hexdigest()
+        name = f"{named.name}-{data.fingerprint[:8]}-{how[:8]}"
+        folder = (RUNS / f"{option}s" / name).resolve()
+        if not (folder.exists() and work.complete(RunView.open(folder))):
+            progress.say(f"{option}: {STRUCTURE} is trained once, into {folder.name}")
+            work.begin(recipe, folder, options, Progress(option, quiet=True), data=data)
+        found[option] = str(folder)
     return found
+
+
+def must_fit(recipe: Recipe, task: Task) -> None:
+    """InputError for a role that is not the task's, or a structure that cannot play its role."""
+    trained = {name: role for name, role in task.roles().items() if role.given is None}
+    need_roles(recipe, trained)
+    for name, role in trained.items():
+        mine = recipe.roles[name]
+        structure = registry.load("models", mine.structure)
+        refusal = structure.refuses(role.signature, structure_config(mine))
+        if refusal is not None:
+            raise InputError(
+                f"{mine.structure} does not fit {recipe.task.name}",
+                why=refusal.reason,
+                do=f"netwright matrix {recipe.task.name}",
+            )
 
 
 def with_options(recipe_task: Named, options: Mapping[str, str]) -> Named:

@@ -62,7 +62,8 @@ class RoleRecipe(Frozen):
     clip: float | None = Field(None, gt=0)
     """Largest norm of the role's gradient."""
     average: float | None = Field(None, ge=0, lt=1)
-    """Decay of the exponential average of the weights, which is then what is judged."""
+    """Decay of the exponential average of the weights, which is then what is judged. It rises to
+    this value as (1 + n) / (10 + n) with the rounds n."""
 
 
 class Recipe(Frozen):
@@ -72,7 +73,9 @@ class Recipe(Frozen):
     data: Named
     roles: dict[str, RoleRecipe]
     batch: int | None = Field(None, ge=1)
-    """Samples of one batch; None: 64, or a quarter of a smaller training part."""
+    """Samples of one batch; None: `usual_batch`, or a quarter of a smaller training part."""
+    usual_batch: int = Field(BATCH, ge=1)
+    """What a default recipe wishes for."""
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are summed for one move."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -82,13 +85,13 @@ class Recipe(Frozen):
     @property
     def batch_size(self) -> int:
         """Samples of one batch, once the data is known."""
-        return self.batch or BATCH
+        return self.batch or self.usual_batch
 
     def sized(self, samples: int) -> "Recipe":
         """The same recipe with a batch that fits `samples`, where it names none."""
         if self.batch is not None:
             return self
-        return self.model_copy(update={"batch": min(BATCH, max(1, samples // 4))})
+        return self.model_copy(update={"batch": min(self.usual_batch, max(1, samples // 4))})
 
 
 T = TypeVar("T", bound=Frozen)
