@@ -19,15 +19,15 @@ from netwright.train.run import RunView
 from netwright.train.setting import open_setting
 
 FIGURES = {
-    "gaussian-grid": ("gaussian-grid", "tabular-generation", "mlp/base", "gaussian-grid.yaml"),
+    "gaussian-grid": ("gaussian-grid", "tabular-generation", "mlp/small", "gaussian-grid.yaml"),
     "fashion": ("idx", "image-generation", "cnn/small", "fashion-gan.yaml"),
     "cifar10": ("cifar10", "image-generation", "cnn/small", "cifar10-gan.yaml"),
     "digits": ("digits", "image-generation", "cnn/small", ""),
     "sound": ("sound", "audio-generation", "cnn/small", "sound-gan.yaml"),
-    "mixed-table": ("mixed-table", "tabular-generation", "mlp/base", "tables.yaml"),
-    "breast-cancer": ("table", "tabular-generation", "mlp/base", "tables.yaml"),
-    "iris": ("table", "tabular-generation", "mlp/base", "iris.yaml"),
-    "wine": ("table", "tabular-generation", "mlp/base", "wine.yaml"),
+    "mixed-table": ("mixed-table", "tabular-generation", "mlp/small", "tables.yaml"),
+    "breast-cancer": ("table", "tabular-generation", "mlp/small", "tables.yaml"),
+    "iris": ("table", "tabular-generation", "mlp/small", "iris.yaml"),
+    "wine": ("table", "tabular-generation", "mlp/small", "wine.yaml"),
 }
 
 
