@@ -66,7 +66,11 @@ class StackedDigits(Dataset):
         names = tuple(f"{i:03}" for i in range(10**STACKED))
         return _splits.labelled(drawn, names, top=TOP, fit="exact", notes=())
 
-    def read(self, schema: Schema, inputs: Sequence[Path]) -> Iterator[tuple[str, Batch]]:
+    def read(
+        self,
+        schema: Schema,  # noqa: ARG002
+        inputs: Sequence[Path],  # noqa: ARG002
+    ) -> Iterator[tuple[str, Batch]]:
         """InputError: nobody has such pictures."""
         raise InputError("stacked digits are drawn, and none are read from files")
 
