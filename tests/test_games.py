@@ -92,6 +92,33 @@ def test_the_judge_is_trained_once_and_known_by_its_hash() -> None:
     figures = face.evaluate(one, **QUIET).figures
     assert {"frechet", "classes", "sure", "agreed", "train_on_made"} <= set(figures)
     assert figures["frechet"]["n"] == 5
+    page = face.report(one).read_text("utf-8")
+    assert "netwright train image-generation --data digits --structure cnn/tiny" in page
+    assert "how the game stands" in page
+    again = face.compare(  # the judge of a contest is the same run
+        "image-generation",
+        candidates="cnn/tiny",
+        recipe=Path("small.yaml"),
+        budget="1steps",
+        seeds=1,
+        out=Path("contest"),
+        **QUIET,
+    )
+    assert again.code == 0
+    assert len(list(Path("runs/judges").iterdir())) == 1
+
+
+def test_what_cannot_be_played_is_told_before_a_judge_is_trained() -> None:
+    with pytest.raises(InputError, match="convolution needs neighbours"):
+        face.train("tabular-generation", structure="cnn/tiny", budget="1steps", **QUIET)
+    with pytest.raises(InputError, match="no structure is named for the role"):
+        train("one", "generator=cnn/tiny")
+    with pytest.raises(InputError, match="a generator answers to nothing"):
+        list(face.predict(train("run", budget="1steps"), ["small.yaml"]))
+    shutil.rmtree("runs")
+    with pytest.raises(InputError, match="no candidate fits"):
+        face.compare("image-generation", candidates="cnn/classic", budget="1steps", **QUIET)
+    assert not Path("runs").exists()
 
 
 def test_a_judge_of_other_data_or_a_changed_one_is_refused() -> None:

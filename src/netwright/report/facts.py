@@ -64,8 +64,10 @@ def subject(view: RunView) -> Subject:
             str(role): f"{r['structure']}/{r['preset']}" if r.get("preset") else str(r["structure"])
             for role, r in recipe["roles"].items()
         }
-        alone = list(parts) == ["net"]
-        name = parts["net"] if alone else "+".join(f"{k}={v}" for k, v in parts.items())
+        alike = len(set(parts.values())) == 1  # one structure in every role
+        name = (
+            next(iter(parts.values())) if alike else "+".join(f"{k}={v}" for k, v in parts.items())
+        )
         task, data = str(recipe["task"]["name"]), str(recipe["data"]["name"])
         budget, seed = _budget(recipe["budget"]), int(recipe["seed"])
         own = "PATH" if "path" in recipe["data"].get("config", {}) else ""
