@@ -104,9 +104,9 @@ class TableSet(Dataset):
 
 
 def _target(known: Known) -> str | None:
-    """The label that was asked for, else the last category; None: there is none."""
-    words = [kind.name for kind in known.kinds if kind.words]
-    return known.label or (words[-1] if words else None)
+    """The label that was asked for, else the last column where it is a category, else None."""
+    last = known.kinds[-1]
+    return known.label or (last.name if last.words else None)
 
 
 def _bad(read: Read) -> Sequence[Quarantined]:

@@ -123,6 +123,7 @@ class Session:
         with self.clocks.running("evaluation"):
             figures = judge(self.live, self.setting, "validation")
             self.last = plain(figures)
+            made = show(self.live, self.setting)
         name = self.setting.task.figure
         value, higher = self.last[name]["value"], self.last[name]["higher"]
         values: dict[str, JSON] = {k: v["value"] for k, v in self.last.items()}
@@ -131,7 +132,7 @@ class Session:
         self.run.timing(
             {"round": self.step, "seconds": seconds, "samples": self.live.counters.samples}
         )
-        if made := show(self.live, self.setting):
+        if made:
             self.run.exhibits(self.step, made)
         better = not self.best or (
             value > self.best["value"] if higher else value < self.best["value"]

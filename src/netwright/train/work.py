@@ -159,8 +159,9 @@ def _go(
     try:
         with memory_told():
             session.train(stop)
+            made = show(live, setting, "validation")
         run.cost(costs(live, counted.flops, counted.uncounted, session))
-        run.exhibits(live.counters.round, show(live, setting, "validation"))
+        run.exhibits(live.counters.round, made)
         session.finish()
     finally:
         progress.close()
