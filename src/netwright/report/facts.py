@@ -72,7 +72,8 @@ def subject(view: RunView) -> Subject:
         budget, seed = _budget(recipe["budget"]), int(recipe["seed"])
         own = "PATH" if "path" in recipe["data"].get("config", {}) else ""
         families = [str(r["structure"]) for r in recipe["roles"].values()]
-    brings = data in registry.names("datasets") and registry.load("datasets", data).task == task
+    known = data in registry.names("datasets")  # an extension may be gone by now
+    brings = not known or registry.load("datasets", data).task == task
     what = f"{data}{own and f' --data {own}'}" if brings else f"{task} --data {own or data}"
     command = f"netwright train {what} --structure {name} --budget {budget} --seed {seed}"
     return Subject(name, families, task, data, budget, seed, command)
