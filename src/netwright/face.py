@@ -16,7 +16,7 @@ from netwright.results import Matrix, Prediction, RunResult
 from netwright.tasks.base import Answer
 from netwright.train import work
 from netwright.train.budget import Budget
-from netwright.train.helpers import helping_runs, must_fit, with_options
+from netwright.train.helpers import helped
 from netwright.train.machine import DeviceName, Options, pick_device
 from netwright.train.progress import Progress
 from netwright.train.quantise import Precision
@@ -77,10 +77,7 @@ def train(
     options = Options(device=device, threads=threads, compile=compile, save_every=save_every)
     progress = Progress(structure, quiet=quiet)
     opened = open_data(made.data)
-    bound = bind_task(made.task, opened.schema)
-    must_fit(made, bound)  # told before a helping run is trained
-    helped = helping_runs(bound, made.data, opened, options, progress)
-    made = made.model_copy(update={"task": with_options(made.task, helped)})
+    made = helped(made, bind_task(made.task, opened.schema), opened, options, progress)
     return _finished(work.begin(made, folder, options, progress, data=opened))
 
 

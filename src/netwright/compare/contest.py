@@ -130,15 +130,16 @@ def hold(
     own = _block(recipe, "task") if recipe is not None else {}
     task = bind_task(Named(name=task_name, config=own), opened.schema)
     wanted = Wanted(task_name, named, Budget.parse(budget), seeds, recipe)
-    _need_one(plan_candidates(candidates, wanted, task), target)  # before anything is trained
-    helped = helping_runs(task, named, opened, options, progress)
-    task = bind_task(Named(name=task_name, config=merged(own, helped)), opened.schema)
-    wanted = replace(wanted, helped=helped)
+    planned = plan_candidates(candidates, wanted, task)
+    fitting = _need_one(planned, target)  # told before a helping run is trained
+    if helped := helping_runs(task, named, opened, options, progress):
+        task = bind_task(Named(name=task_name, config=merged(own, helped)), opened.schema)
+        wanted = replace(wanted, helped=helped)
+        planned = plan_candidates(candidates, wanted, task)
+        fitting = _need_one(planned, target)
     threads = usable_threads() if options.threads is None else options.threads
     options = options.model_copy(update={"threads": threads})
     with prepared(options) as device:
-        planned = plan_candidates(candidates, wanted, task)
-        fitting = _need_one(planned, target)
         given = given_roles(open_setting(fitting[0].recipes[0], device, opened))
         marks = {name: role.mark for name, role in given.items()}
         machine = record(device, options) | ({"given": marks} if marks else {})

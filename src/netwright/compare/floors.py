@@ -70,8 +70,8 @@ def fit(floor: Any, setting: Setting) -> Fitted:
         batch, note = task.sample(part, floor.limit, stream(0, "floor"))
         # as many BLAS threads as we were given: more of them wait for each other
         with threadpool_limits(torch.get_num_threads()), clocks.running("fit"):
-            nets = {**frozen(setting), **floor.fit(batch, setting.data.schema, stream(0, "floor"))}
-        figures = dict(task.evaluate(nets, setting.data, "test"))
+            nets = floor.fit(batch, setting.data.schema, stream(0, "floor"))
+        figures = dict(task.evaluate({**frozen(setting), **nets}, setting.data, "test"))
     return Fitted(floor.title, figures, clocks["fit"], note)
 
 

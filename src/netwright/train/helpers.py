@@ -6,11 +6,11 @@ from pathlib import Path
 
 from netwright import registry
 from netwright.datasets.base import Data
-from netwright.errors import InputError
 from netwright.files import dumps
 from netwright.tasks.base import Task
 from netwright.train import work
 from netwright.train.budget import Budget
+from netwright.train.live import misfit
 from netwright.train.machine import Options
 from netwright.train.progress import Progress
 from netwright.train.recipe import Named, Recipe, merged, need_roles, resolve, structure_config
@@ -49,7 +49,7 @@ def helping_runs(
     return found
 
 
-def must_fit(recipe: Recipe, task: Task) -> None:
+def _must_fit(recipe: Recipe, task: Task) -> None:
     """InputError for a role that is not the task's, or a structure that cannot play its role."""
     trained = {name: role for name, role in task.roles().items() if role.given is None}
     need_roles(recipe, trained)
@@ -58,11 +58,19 @@ def must_fit(recipe: Recipe, task: Task) -> None:
         structure = registry.load("models", mine.structure)
         refusal = structure.refuses(role.signature, structure_config(mine))
         if refusal is not None:
-            raise InputError(
-                f"{mine.structure} does not fit {recipe.task.name}",
-                why=refusal.reason,
-                do=f"netwright matrix {recipe.task.name}",
-            )
+            raise misfit(recipe, name, refusal)
+
+
+def helped(recipe: Recipe, task: Task, data: Data, options: Options, progress: Progress) -> Recipe:
+    """The recipe with a run for every option that its task wants one for.
+
+    InputError for players that do not fit, before anything is trained for them.
+    """
+    if not task.helpers():
+        return recipe
+    _must_fit(recipe, task)
+    found = helping_runs(task, recipe.data, data, options, progress)
+    return recipe.model_copy(update={"task": with_options(recipe.task, found)})
 
 
 def with_options(recipe_task: Named, options: Mapping[str, str]) -> Named:

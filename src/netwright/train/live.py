@@ -129,13 +129,18 @@ def build_networks(
             key_global(key(recipe.seed, "weights", name))
             made = structure.attempt(role.signature, structure_config(mine))
             if isinstance(made, Refusal):
-                raise InputError(
-                    f"{mine.structure} does not fit {recipe.task.name}",
-                    why=made.reason,
-                    do=f"netwright matrix {recipe.task.name}",
-                )
+                raise misfit(recipe, name, made)
             nets[name] = made
     return nets
+
+
+def misfit(recipe: Recipe, role: str, refusal: Refusal) -> InputError:
+    """That the structure of a role cannot play it."""
+    return InputError(
+        f"{recipe.roles[role].structure} does not fit {recipe.task.name}",
+        why=refusal.reason,
+        do=f"netwright matrix {recipe.task.name}",
+    )
 
 
 def optimizers_of(net: Network, recipe: RoleRecipe) -> list[Optimizer]:
