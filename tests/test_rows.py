@@ -224,3 +224,16 @@ def test_records_are_plain_cells() -> None:
     assert made[0][1:] == [0.0, "c", -8, "x", 0.25]
     assert made[1] == [pytest.approx(14), None, None, 12, "x", 11.37]
     assert [type(cell) for cell in made[0]] == [float, float, str, int, str, float]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"), [(("-1", "0", "12"), int), (("01", "2"), str), (("1", "a"), str)]
+)
+def test_categories_of_whole_numbers_are_whole_numbers_again(
+    values: tuple[str, ...], kind: type
+) -> None:
+    table = Table(columns=(Categorical(name="g", values=values, missing=True),))
+    cells = {"g": np.array([*values, None], dtype=object)}
+    made = [row[0] for row in rows.records(table, rows.decode(table, rows.encode(table, cells)))]
+    assert made == [*map(kind, values), None]
+    assert {type(cell) for cell in made[:-1]} == {kind}

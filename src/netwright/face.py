@@ -35,7 +35,7 @@ RUNS = Path("runs")
 def train(
     target: str,
     *,
-    structure: str = "cnn/small",
+    structure: str | None = None,
     data: str | Path | None = None,
     columns: str | None = None,
     recipe: Path | None = None,
@@ -52,7 +52,8 @@ def train(
 
     Args:
         target: a task (`image-classification`) or a data set (`digits`), which brings its task.
-        structure: `family/preset`; `role=family/preset` joined by `+` where there are several.
+        structure: `family/preset`; `role=family/preset` joined by `+` where there are several;
+            None: the task's usual one.
         data: a data set by name, or a path to own files.
         columns: which column of a table is what, `text=sentence,label=label`.
         recipe: a YAML file whose fields replace the default recipe's.
@@ -68,7 +69,9 @@ def train(
     """
     task, named = find_target(target, data, columns)
     granted = Budget.parse(budget)
-    roles = role_candidates(structure, registry.load("tasks", task).players)
+    used = registry.load("tasks", task)
+    structure = structure or used.structure
+    roles = role_candidates(structure, used.players)
     made = resolve(task, named, roles, budget=granted, seed=seed, file=recipe)
     brings = registry.load("datasets", named.name).task
     use = "" if brings == task else f"-{task}"  # the same data may serve several tasks
@@ -179,7 +182,7 @@ def write_made(
 def cost(
     target: str,
     *,
-    structure: str = "cnn/small",
+    structure: str | None = None,
     data: str | Path | None = None,
     columns: str | None = None,
     recipe: Path | None = None,
@@ -193,10 +196,11 @@ def cost(
     from netwright.cost.predict import predict_cost
 
     task, named = find_target(target, data, columns)
+    used = registry.load("tasks", task)
     made = resolve(
         task,
         named,
-        role_candidates(structure, registry.load("tasks", task).players),
+        role_candidates(structure or used.structure, used.players),
         budget=Budget.parse(budget),
         file=recipe,
     )

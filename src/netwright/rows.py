@@ -125,11 +125,16 @@ def choices(table: Table) -> Sequence[tuple[str, slice]]:
 
 
 def records(table: Table, columns: Columns) -> list[list[object]]:
-    """Plain cells, row by row, in the order of the columns: int, float, str or None."""
+    """Plain cells, row by row, in the order of the columns: int, float, str or None.
+
+    Categories of whole numbers alone are whole numbers again.
+    """
     cells: list[list[object]] = []
     for column in table.columns:
         values = columns[column.name].tolist()
-        if isinstance(column, Categorical):
+        if isinstance(column, Categorical) and column.whole:
+            cells.append([None if value is None else int(value) for value in values])
+        elif isinstance(column, Categorical):
             cells.append(values)
         else:
             cells.append([_plain(value, column.decimals) for value in values])

@@ -259,6 +259,14 @@ class Categorical(Frozen):
         """Places of a cell: one for each choice."""
         return self.choices
 
+    @property
+    def whole(self) -> bool:
+        """Whether all values are whole numbers, written as Python writes them."""
+        return all(
+            value.removeprefix("-").isdecimal() and str(int(value)) == value
+            for value in self.values
+        )
+
 
 class Table(Frozen):
     """Whole rows of a table, stored as `rows.encode` lays them out: floats, cell by cell."""

@@ -38,6 +38,14 @@ def test_a_training_leaves_a_run_and_says_what_is_next(say: Say) -> None:
     assert view.exhibit_steps() == [8]
 
 
+def test_where_no_structure_is_named_the_tasks_own_is_trained(say: Say) -> None:
+    small = ("--budget", "2steps", "-q", "--out")
+    said = say.well("train", "tabular-generation", "--data", "table", *small, "rows")
+    assert said.last == "next: netwright evaluate rows"
+    roles = RunView.open(Path("rows")).spec["recipe"]["roles"]
+    assert [roles[name]["structure"] for name in ("generator", "discriminator")] == ["mlp"] * 2
+
+
 def test_a_second_training_gets_a_name_of_its_own(say: Say) -> None:
     for name in ("digits-mlp-tiny", "digits-mlp-tiny-2"):
         assert say.well("train", "digits", *TINY, "-q").last.endswith(name)

@@ -11,6 +11,8 @@ from netwright.datasets.base import Data, example
 from netwright.datasets.sound import MADE, SPEAKERS, SoundConfig, dataset
 from netwright.errors import InputError
 from netwright.specs import Labels, Sound
+from netwright.tasks.audio_generation import task as AudioGeneration
+from netwright.tasks.sound_classification import task as SoundClassification
 from sounding import hiss, put, wav
 
 SMALL = {"length": 256, "rate": 8_000}
@@ -210,8 +212,19 @@ def test_a_class_without_a_sound_to_train_on_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path).what == "class '2' has no sound left to train on"
 
 
-def test_one_class_is_refused(tmp_path: Path) -> None:
-    assert "there is only one class, 'a'" in refused(fill(tmp_path, {"a": 3})).sentence
+def test_one_class_is_refused_where_classes_are_asked_for(tmp_path: Path) -> None:
+    root = fill(tmp_path, {"a": 3})
+    assert "there is only one class, 'a'" in refused(root, labels="folders").sentence
+
+
+def test_sounds_without_classes_are_there_to_make_more_of(tmp_path: Path) -> None:
+    data = opened(fill(tmp_path, {"a": 20}))
+    assert set(data.schema.columns) == {"sound"}
+    assert sizes(data) == [14, 2, 4]
+    assert "all sounds would be of one class, 'a', so they have none" in data.notes
+    AudioGeneration(data.schema, AudioGeneration.Config())
+    with pytest.raises(InputError, match=r"no column of labels[^.]*PATH/CLASS"):
+        SoundClassification(data.schema, SoundClassification.Config())
 
 
 # ---------------------------------------------------------------- synthesised, and read

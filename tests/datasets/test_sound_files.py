@@ -61,7 +61,7 @@ def test_a_sound_by_any_name_is_one_and_so_is_what_is_called_one(tmp_path: Path)
     ("names", "by", "sentence"),
     [
         ((), "auto", "the folder holds no sound"),
-        (("a_1.wav", "a_2.wav"), "auto", "there is only one class, 'a'"),
+        (("a_1.wav", "a_2.wav"), "prefix", "there is only one class, 'a'"),
         (("a_1.wav", "loose.wav"), "auto", "loose.wav: this sound has no class"),
         (("a_1.wav", "_2.wav"), "prefix", "_2.wav: this sound has no class"),
         (("a/1.wav", "b/1.wav", "2.wav"), "auto", "2.wav: this sound has no class"),
@@ -73,6 +73,22 @@ def test_what_has_no_classes_is_refused(
     tmp_path: Path, names: tuple[str, ...], by: By, sentence: str
 ) -> None:
     assert sentence in refused(laid(tmp_path, *names), by)
+
+
+@pytest.mark.parametrize(
+    ("names", "by", "only"),
+    [
+        (("1.wav", "rain.wav"), "auto", ""),
+        (("a_1.wav", "a_2.wav"), "auto", "a"),
+        (("a/1.wav", "a/2.wav"), "auto", "a"),
+        (("a/1.wav", "b/2.wav"), "none", ""),
+    ],
+)
+def test_sounds_that_nothing_tells_apart_have_no_classes(
+    tmp_path: Path, names: tuple[str, ...], by: By, only: str
+) -> None:
+    got = scan(laid(tmp_path, *names), by)
+    assert (got.classes, got.only, [s.name for s in got.samples]) == ((), only, sorted(names))
 
 
 def test_no_folder_and_too_many_files_are_refused(tmp_path: Path) -> None:

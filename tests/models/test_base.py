@@ -160,6 +160,21 @@ def test_a_generator_starts_from_what_growth_leaves_over(
     assert y.shape == (2, 3, 8, 16)
 
 
+def test_a_class_is_told_to_each_first_place_of_a_generator_and_once_to_its_adversary() -> None:
+    pictures = Image(1, 8, 8)
+    makes = Signature(Vector(5), pictures, condition=Classes(4))
+    reads = Signature(pictures, Vector(1), condition=Classes(4))
+    generator = Made("grid", scale=2).build(makes, config())
+    z = torch.randn(1, 5)
+    places = generator.condition(generator.stem(z), torch.tensor([3])) - generator.stem(z)
+    assert places.shape == (1, generator.stem.width, 4, 4)
+    assert not torch.allclose(places, places[:, :, :1, :1].expand_as(places))
+    discriminator = Made("grid").build(reads, config())
+    assert discriminator.condition is None
+    x, classes = torch.randn(1, 1, 8, 8).expand(4, -1, -1, -1), torch.arange(4)
+    assert len(set(discriminator(x, condition=classes).flatten().tolist())) == 4
+
+
 def test_a_picture_that_does_not_grow_from_whole_places_is_refused() -> None:
     refusal = Made("grid", scale=4).refuses(
         Signature(Vector(5), Image(1, 12, 8)), config(head={"growth": 2})

@@ -168,6 +168,13 @@ def test_towards_one_number_a_label_enters_by_projection() -> None:
         assert not [m for m in other.modules() if isinstance(m, nn.Embedding)]
 
 
+def test_a_label_does_not_drown_what_is_read_of_many_features() -> None:
+    head = head_for("vector", (4_096,), Vector(1), condition=Classes(4))
+    h = torch.randn(64, 4_096)
+    added = head(h, None, torch.arange(64) % 4) - head(h)
+    assert 0.1 < added.std().item() < 5
+
+
 def test_logits_are_scaled_and_dropout_rests_in_evaluation() -> None:
     h = torch.randn(2, 3)
     plain = head_for("vector", (3,), Classes(4))

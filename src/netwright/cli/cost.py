@@ -25,7 +25,7 @@ def add(verbs: Subparsers) -> None:
         "netwright cost cifar10 --data cifar10/ --structure transformer/base --budget 10m",
     )
     add_target(parser)
-    parser.add_argument("--structure", default="cnn/small", metavar="S", help="family/preset")
+    parser.add_argument("--structure", metavar="S", help="family/preset (default: the task's)")
     parser.add_argument("--budget", default="30s", metavar="B", help="30s, 5m, 1000steps, ...")
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="YAML fields that replace the defaults"
@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
         **execution(arguments),
     )
     emit(arguments, found.document(), found.text())
-    words = ["netwright", "train", arguments.target, "--structure", arguments.structure]
+    words = ["netwright", "train", arguments.target]
+    words += ["--structure", arguments.structure] if arguments.structure else []
     words += ["--data", arguments.data] if arguments.data else []
     words += ["--recipe", str(arguments.recipe)] if arguments.recipe else []
     next_step(arguments, shlex.join(words))

@@ -26,7 +26,7 @@ def add(verbs: Subparsers) -> None:
     )
     add_target(parser)
     parser.add_argument(
-        "--structure", default="cnn/small", metavar="S", help="family/preset (default: cnn/small)"
+        "--structure", metavar="S", help="family/preset (default: the task's, mostly cnn/small)"
     )
     add_training(parser, "30s")
     parser.add_argument(

@@ -1,20 +1,21 @@
 """A folder of sounds: which files there are and what each is called. Nothing is decoded here.
 
 The class of a sound is the folder that it lies in, `PATH/CLASS/*.wav`, or what its name begins
-with, up to the first underscore: `7_jackson_32.wav` is of class `7`.
+with, up to the first underscore: `7_jackson_32.wav` is of class `7`. Sounds of which none is told
+so have no classes.
 """
 
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from netwright.datasets._sounds import is_sound, litter
 from netwright.errors import InputError, shown
 
-By = Literal["auto", "folders", "prefix"]
+By = Literal["auto", "folders", "prefix", "none"]
 SUFFIXES = {".wav", ".wave", ".flac"} | {
     *(".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".au", ".wma", ".w64")
 }
@@ -40,10 +41,12 @@ class Scan:
 
     root: Path
     classes: tuple[str, ...]
-    """Sorted."""
+    """Sorted; none where sounds have no classes."""
     samples: Sequence[Sample]
     passed: Sequence[str]
     """Files that are no sounds and are not called so."""
+    only: str = ""
+    """What all sounds would be called, where that tells none apart and was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ def scan(root: Path, by: By = "auto", most: int = FILES) -> Scan:
     """What the folder holds.
 
     Raises:
-        InputError: no folder, no sound, one class, a sound without a class, more than `most` files.
+        InputError: no folder, no sound, more than `most` files; one class where classes are asked
+            for, a sound without one where others have one.
         MachineError: a file may not be read.
     """
     if not root.is_dir():
@@ -77,11 +81,15 @@ def scan(root: Path, by: By = "auto", most: int = FILES) -> Scan:
         raise InputError(
             "the folder holds no sound", do=f"lay the sounds out as {LAYOUT}", file=root
         )
-    if by == "auto":
-        by = _guessed(names)
-    label = _by_folder if by == "folders" else _by_prefix
+    guessed = _guessed(names) if by == "auto" else by
+    plain = Scan(root, (), [Sample(name, "") for name in sorted(names)], passed)
+    if guessed == "none":
+        return plain
+    label = _by_folder if guessed == "folders" else _by_prefix
     samples = sorted((Sample(name, label(root, name)) for name in names), key=_order)
     classes = tuple(sorted({sample.label for sample in samples}))
+    if len(classes) < 2 and by == "auto":
+        return replace(plain, only=classes[0])
     if len(classes) < 2:
         raise InputError(
             f"there is only one class, '{shown(classes[0])}'",
@@ -92,11 +100,13 @@ def scan(root: Path, by: By = "auto", most: int = FILES) -> Scan:
     return Scan(root, classes, samples, passed)
 
 
-def _guessed(names: Sequence[str]) -> Literal["folders", "prefix"]:
+def _guessed(names: Sequence[str]) -> Literal["folders", "prefix", "none"]:
     """Folders where several hold sounds; one alone is that of a set whose names tell the class."""
     folders = {_folder(name) for name in names} - {""}
-    told = all(Path(name).stem.find("_") > 0 for name in names)
-    return "folders" if len(folders) > 1 or (folders and not told) else "prefix"
+    told = [Path(name).stem.find("_") > 0 for name in names]
+    if not folders and not any(told):
+        return "none"
+    return "folders" if len(folders) > 1 or (folders and not all(told)) else "prefix"
 
 
 def _order(sample: Sample) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from netwright.datasets._sound_files import By, Scan, scan, take
 from netwright.datasets._sounds import FORMATS, LIMITS, Heard, Limits, files, heard, read_sounds
 from netwright.datasets.base import Data, Dataset, Quarantined, Tensors
 from netwright.errors import InputError, shown
-from netwright.specs import Batch, Frozen, Labels, Schema, Sound
+from netwright.specs import Batch, Column, Frozen, Labels, Schema, Sound
 
 PATTERN = "label_speaker_number.wav"
 MADE = (
@@ -44,8 +44,8 @@ class SoundConfig(Frozen):
     length: int = Field(4_096, ge=2, le=1 << 24)
     """Samples, to which all sounds are cut or filled with silence."""
     labels: By = "auto"
-    """Where classes stand: in the names of folders, or in front of an underscore; `auto`: folders
-    where several hold sounds."""
+    """Where classes stand: in the names of folders, or in front of an underscore; `none`: there are
+    none; `auto`: folders where several hold sounds, and none where neither tells two apart."""
     split: Literal["auto", "share", "first"] = "auto"
     """`share`: drawn; `first`: by the number of the recording; `auto`: by the number where every
     name has one."""
@@ -79,12 +79,12 @@ class Read:
 
 @final
 class SoundFolder(Dataset):
-    """Sounds, each with a label."""
+    """Sounds, each with a label where there are any."""
 
     Config = SoundConfig
     task = "sound-classification"
     also = ("audio-generation",)
-    files = "a folder of WAV files, with one subfolder for each class or names like CLASS_1.wav"
+    files = "a folder of WAV files; classes are subfolders or names like CLASS_1.wav"
 
     def open(self, config: Frozen) -> Data:
         """Read or synthesise, check and split; InputError names file and reason."""
@@ -96,13 +96,16 @@ class SoundFolder(Dataset):
             classes, read = found.classes, _read(found, config)
         places, told = _split(read, config)
         _trained(classes, read.labels[places["train"]], config)
+        columns: dict[str, Column] = {"sound": Sound(rate=config.rate, length=config.length)}
+        stored = {"sound": read.samples}
+        if classes:
+            columns["label"], stored["label"] = Labels(names=classes), read.labels
         parts = {
-            part: Tensors({"sound": read.samples[rows], "label": read.labels[rows]})
-            for part, rows in places.items()
+            part: Tensors({name: rows[where] for name, rows in stored.items()})
+            for part, where in places.items()
         }
-        column = Sound(rate=config.rate, length=config.length)
         return Data(
-            schema=Schema(columns={"sound": column, "label": Labels(names=classes)}),
+            schema=Schema(columns=columns),
             parts=parts,
             fingerprint=_splits.fingerprint(parts),
             notes=(*told, *read.notes),
@@ -136,7 +139,7 @@ def _synthesised(config: SoundConfig) -> Read:
 
 def _read(found: Scan, config: SoundConfig) -> Read:
     """All sounds that can be read; InputError where too many cannot."""
-    number = {name: i for i, name in enumerate(found.classes)}
+    number = {name: i for i, name in enumerate(found.classes or ("",))}
     good: list[Heard] = []
     names: list[str] = []
     labels: list[int] = []
@@ -222,7 +225,7 @@ def _split(read: Read, config: SoundConfig) -> tuple[dict[str, Tensor], tuple[st
 
 def _trained(classes: Sequence[str], labels: Tensor, config: SoundConfig) -> None:
     counts = torch.bincount(labels, minlength=len(classes)).tolist()
-    for label, count in zip(classes, counts, strict=True):
+    for label, count in zip(classes, counts, strict=bool(classes)):
         if not count:
             raise InputError(
                 f"class '{shown(label)}' has no sound left to train on",
@@ -252,6 +255,8 @@ def _notes(
         for sentence, which in what.items()
         if any(which)
     ]
+    if found.only:
+        notes.append(f"all sounds would be of one class, '{shown(found.only)}', so they have none")
     if found.passed:
         sentence = f"files that are neither {' nor '.join(FORMATS.split(' and '))}"
         notes.append(f"{sentence} and were left out: {_first(found.passed)}")

@@ -297,9 +297,10 @@ class Structure(ABC):
         if isinstance(encoder, Refusal):
             return encoder
         memory = encoder.trunk.width if encoder else None
+        grows = isinstance(signature.input, Vector) and layout != "vector"
         body = (
             self._generator(signature, config, layout, memory)
-            if isinstance(signature.input, Vector) and layout != "vector"
+            if grows
             else self._reader(signature, config, layout, memory)
         )
         if isinstance(body, Refusal):
@@ -311,7 +312,9 @@ class Structure(ABC):
             return head
         if config.head.tied:
             tie(stem, head)
-        beside = Condition(signature.condition, stem.width) if signature.condition else None
+        beside = None
+        if signature.condition is not None and not head.told:
+            beside = Condition(signature.condition, stem.width, stem.size if grows else ())
         made = Network(
             signature,
             stem,

@@ -96,6 +96,9 @@ class Pool(nn.Module):
 class Head(nn.Module):
     """What all heads have."""
 
+    told: bool = False
+    """Whether it reads the condition, which the stem then does not."""
+
     def forward(
         self, h: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
     ) -> Tensor:
@@ -119,17 +122,20 @@ class Pooled(Head):
         self.dropout = nn.Dropout(config.dropout)
         self.last = nn.Linear(sizes[-1], numbers(signature.output))
         label = signature.condition
-        project = isinstance(label, Classes) and signature.output == Vector(1)
-        self.project = (
-            nn.Embedding(label.count, sizes[-1]) if project and isinstance(label, Classes) else None
-        )
+        self.project: nn.Embedding | None = None
+        if isinstance(label, Classes) and signature.output == Vector(1):
+            self.told = True
+            self.project = nn.Embedding(label.count, sizes[-1])
+            # of numbers near 1, as the table is drawn by default, thousands of features would sum
+            # to scores that no player recovers from
+            nn.init.xavier_uniform_(self.project.weight)
 
     def forward(
         self, h: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
     ) -> Tensor:
         """(b, k) logits or numbers; (b, t, f) frames, (b, t, v) logits or (b, c, h, w) pictures.
 
-        Towards one number a condition also enters by projection (Miyato & Koyama 2018).
+        Towards one number a class enters by projection (Miyato & Koyama 2018).
         """
         pooled: Tensor = self.pool(h, lengths)
         show("pooled", pooled)

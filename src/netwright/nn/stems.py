@@ -240,18 +240,26 @@ class Prefixed(Stem):
 
 
 class Condition(nn.Module):
-    """A label or a vector beside the input, added at every place of what the stem gives."""
+    """A label or a vector beside the input, added to what the stem gives.
 
-    def __init__(self, form: Form, width: int) -> None:
+    `places`: what a generator starts from, where each place is told apart, as if the condition
+    stood among the numbers of the noise; else all places are told the same.
+    """
+
+    def __init__(self, form: Form, width: int, places: tuple[int, ...] = ()) -> None:
         super().__init__()
-        self.embed = nn.Embedding(form.count, width) if isinstance(form, Classes) else None
-        self.project = nn.Linear(form.features, width) if isinstance(form, Vector) else None
+        self.places = places
+        told = width * math.prod(places)
+        self.embed = nn.Embedding(form.count, told) if isinstance(form, Classes) else None
+        self.project = nn.Linear(form.features, told) if isinstance(form, Vector) else None
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         """`h`, a grid, a sequence or a vector, and the condition, (b,) or (b, f)."""
         module = self.embed if self.embed is not None else self.project
         assert module is not None
         e: Tensor = module(condition)
+        if self.places:
+            return h + e.view(h.shape)
         if h.dim() == 4:
             return h + e[:, :, None, None]
         return h + e[:, None] if h.dim() == 3 else h + e

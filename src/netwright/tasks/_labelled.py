@@ -29,13 +29,15 @@ class Placed(Protocol):
     def device(self) -> torch.device: ...
 
 
-def column_of(schema: Schema, kind: type[Kind], why: str) -> tuple[str, Kind]:
-    """The first column of a kind; InputError, with `why`, if there is none."""
+def column_of(
+    schema: Schema, kind: type[Kind], why: str, do: str = "netwright list"
+) -> tuple[str, Kind]:
+    """The first column of a kind; InputError, with `why` and `do`, if there is none."""
     for name, column in schema.columns.items():
         if isinstance(column, kind):
             return name, column
     wanted = kind.__name__.lower()
-    raise InputError(f"these data hold no column of {wanted}", why=why, do="netwright list")
+    raise InputError(f"these data hold no column of {wanted}", why=why, do=do)
 
 
 def device_of(net: Scorer) -> torch.device:

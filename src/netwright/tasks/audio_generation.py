@@ -28,7 +28,7 @@ class AudioGeneration(JudgedGame):
     Config = Options
     data = "sound"
     asked = "--count 10 --out FOLDER"
-    judged_by = Helper("sound-classification", "40epochs,2000steps")
+    judged_by = Helper("sound-classification", "40epochs,4000steps", {"label_smoothing": 0.0})
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         super().__init__(schema, config)

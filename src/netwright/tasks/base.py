@@ -149,6 +149,8 @@ class Task(ABC):
     """The name of the figure that the verdict is about; of the class, or bound to the schema."""
     data: ClassVar[str]
     """The data set that is taken where none is named; it works offline."""
+    structure: ClassVar[str] = "cnn/small"
+    """What is trained where no structure is named."""
     players: ClassVar[tuple[str, ...]] = ("net",)
     """Names of the roles that are trained."""
     asked: ClassVar[str] = ""

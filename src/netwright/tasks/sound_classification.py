@@ -61,6 +61,7 @@ PLAYED = 8
 FULL = 32_768
 """What full scale is stored as."""
 READS = "sound-classification reads sounds and labels"
+LAYOUT = "lay the sounds out as PATH/CLASS/*.wav, or PATH/CLASS_*.wav"
 
 
 class Options(Frozen):
@@ -87,7 +88,7 @@ class SoundClassification(Task):
         assert isinstance(config, Options)
         self.options = config
         self.column, self.sound = column_of(schema, Sound, READS)
-        self.label, self.labels = column_of(schema, Labels, READS)
+        self.label, self.labels = column_of(schema, Labels, READS, LAYOUT)
         length = self.sound.length
         try:
             hears = LogMel(self.sound.rate, length)

@@ -58,6 +58,7 @@ class TabularGeneration(GameTask):
     Config = Options
     Request = Asked
     data = "table"
+    structure = "mlp/small"
     asked = "--count 100 --out FOLDER"
 
     def __init__(self, schema: Schema, config: Frozen) -> None:

@@ -44,7 +44,8 @@ def helping_runs(
         folder = (RUNS / f"{option}s" / name).resolve()
         if not (folder.exists() and work.complete(RunView.open(folder))):
             progress.say(f"{option}: {STRUCTURE} is trained once, into {folder.name}")
-            work.begin(recipe, folder, options, Progress(option, quiet=True), data=data)
+            beside = Progress(option, quiet=progress.quiet, stream=progress.stream)
+            work.begin(recipe, folder, options, beside, data=data)
         found[option] = str(folder)
     return found
 
