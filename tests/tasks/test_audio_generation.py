@@ -6,8 +6,8 @@ from torch import Generator, Tensor, nn
 from netwright import registry
 from netwright.datasets.base import Data, Tensors
 from netwright.specs import Classes, Frames, Image, Labels, Schema, Signature, Sound, Vector
-from netwright.tasks._judged import Asked, Options
-from netwright.tasks.audio_generation import AudioGeneration
+from netwright.tasks._judged import Asked
+from netwright.tasks.audio_generation import AudioGeneration, Options
 from netwright.tasks.base import Draw
 
 RATE, LENGTH = 8000, 1024
@@ -45,9 +45,35 @@ def task_of(data: Data, **options: object) -> AudioGeneration:
     return AudioGeneration(data.schema, Options(samples=30, noise=3, **options))
 
 
-def test_the_players_hear_waves_and_the_judge_a_spectrogram() -> None:
+def test_the_discriminator_is_given_what_it_hears() -> None:
+    data, heard = made(), []
+
+    class Hears(nn.Linear):
+        def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+            heard.append((x.shape, condition.shape))
+            return x.flatten(1).sum(1, keepdim=True)
+
+        def prepare(self, x: Tensor, condition: Tensor) -> None:
+            heard.append((x.shape, condition.shape))
+
+    for option, form in (("spectrogram", Image(1, 32, 8)), ("wave", Frames(1, LENGTH))):
+        task, own = task_of(data, hears=option), made().parts["train"]
+        assert task.roles()["discriminator"].signature.input == form
+        nets = {"generator": Player(data), "discriminator": Hears(1, 1)}
+        batch = task.batch(own, Draw(torch.arange(4)), Generator(), train=True)
+        for turn in task.turns():
+            task.objective(turn, nets, batch, {}, Generator())
+        task.prepare(nets, own, Generator())
+        task.how_it_stands(nets, data, "validation")
+        shape = (1, 32, 8) if option == "spectrogram" else (LENGTH, 1)
+        assert heard
+        assert {s[1:] for s, _ in heard} == {shape}
+        heard.clear()
+
+
+def test_the_players_hear_waves_where_they_are_asked_to_and_the_judge_a_spectrogram() -> None:
     assert registry.load("tasks", "audio-generation") is AudioGeneration
-    task = task_of(made(), judge="somewhere")
+    task = task_of(made(), judge="somewhere", hears="wave")
     roles, wave = task.roles(), Frames(1, LENGTH)
     assert roles["generator"].signature == Signature(Vector(3), wave, condition=Classes(2))
     assert roles["discriminator"].signature == Signature(wave, Vector(1), condition=Classes(2))

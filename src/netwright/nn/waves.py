@@ -72,6 +72,10 @@ class Widen(nn.Module):
 
     A place is put among s - 1 zeros and a kernel slides over them; of what it makes, the first
     (k - s) / 2 places, rounded down, are left out, and all that lies behind s t.
+
+    It is computed as a plain convolution with s times the features, of which each makes one of s
+    neighbouring places: the same sums without the zeros (Shi et al. 2016, section 3), and on a CPU
+    several times as fast as torch's transposed one along time.
     """
 
     def __init__(
@@ -86,21 +90,22 @@ class Widen(nn.Module):
     ) -> None:
         super().__init__()
         self.factor, self.activation = factor, ACTIVATIONS[activation]
-        self.conv = nn.ConvTranspose1d(
-            before,
-            after,
-            kernel,
-            stride=factor,
-            padding=max(kernel - factor, 0) // 2,
-            output_padding=max(factor - kernel, 0),
-        )
+        self.first = max(kernel - factor, 0) // 2
+        self.conv = nn.ConvTranspose1d(before, after, kernel, stride=factor)
         _he_(self.conv, before * max(kernel / factor, 1))  # as many make one place
         self.residuals = _residuals(after, dilations, activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, d) to (b, s t, d')."""
-        y: Tensor = self.conv(x.transpose(1, 2))[:, :, : self.factor * x.shape[1]]
-        return self.activation(self.residuals(y.transpose(1, 2)))
+        w, bias, s = self.conv.weight, self.conv.bias, self.factor
+        before, after, kernel = w.shape
+        taps = -(-kernel // s)
+        w = F.pad(w, (0, s * taps - kernel)).view(before, after, taps, s)
+        w = w.flip(2).permute(3, 1, 0, 2).reshape(s * after, before, taps)
+        assert bias is not None
+        y = F.conv1d(x.transpose(1, 2), w, bias.repeat(s), padding=taps - 1)
+        y = y.view(len(x), s, after, -1).permute(0, 3, 1, 2).reshape(len(x), -1, after)
+        return self.activation(self.residuals(y[:, self.first : self.first + s * x.shape[1]]))
 
 
 @final

@@ -64,6 +64,10 @@ class GameTask(Task):
         """Samples as the discriminator is shown them, differentiably augmented."""
         return x
 
+    def presented(self, x: Tensor) -> Tensor:
+        """Samples in the form in which the discriminator reads them."""
+        return x
+
     def asked_too(self, raw: Tensor, batch: Batch) -> Tensor | None:  # noqa: ARG002
         """A sum that the generator minimises beside its score, of its raw output."""
         return None
@@ -101,7 +105,7 @@ class GameTask(Task):
         net = nets["discriminator"]
         device = next(net.parameters()).device
         batch = self.batch(part, Draw(index.to(device)), generator, train=False)
-        net.prepare(batch["x"], batch.get("condition"))
+        net.prepare(self.presented(batch["x"]), batch.get("condition"))
 
     def objective(
         self,
@@ -117,14 +121,14 @@ class GameTask(Task):
         judge = nets["discriminator"]
         if turn.name == "generator":
             raw = nets["generator"](batch["z"], **beside)
-            fake = judge(self.varied(self.made(raw, generator), generator), **beside).float()
+            fake = judge(self._given(self.made(raw, generator), generator), **beside).float()
             total = self._generator_loss(judge, fake, batch, beside, generator)
             extra = self.asked_too(raw.float(), batch)
             total = total if extra is None else total + extra
             return Loss(total, weight, said={"fake_score": fake.detach().sum()})
         with torch.no_grad():
             samples = self.made(nets["generator"](batch["z"], **beside), generator)
-        both = torch.cat([self.varied(batch["x"], generator), self.varied(samples, generator)])
+        both = torch.cat([self._given(batch["x"], generator), self._given(samples, generator)])
         if turn.name == "penalty":
             total = turn.every * self._penalty(judge, both, None, beside, generator)
             return Loss(total, weight)
@@ -137,6 +141,9 @@ class GameTask(Task):
             total = total + self._penalty(judge, both, scores, beside, generator)
         said = {"real_score": real.detach().sum(), "fake_score": fake.detach().sum()}
         return Loss(total, weight, said=said)
+
+    def _given(self, x: Tensor, generator: Generator) -> Tensor:
+        return self.presented(self.varied(x, generator))
 
     @property
     def _penalised_here(self) -> bool:
@@ -158,7 +165,7 @@ class GameTask(Task):
                 return -fake.sum()
             case "relativistic":
                 with torch.no_grad():
-                    real = judge(self.varied(batch["x"], generator), **beside).float()
+                    real = judge(self._given(batch["x"], generator), **beside).float()
                 return F.softplus(real - fake).sum()
 
     def _penalty(

@@ -95,6 +95,11 @@ class JudgedGame(GameTask):
     def seen(self, x: Tensor) -> Tensor:
         """Samples in [-1, 1] as the judge reads them."""
 
+    @property
+    def presented_form(self) -> Form:
+        """The form in which the discriminator reads samples."""
+        return self.form
+
     @abstractmethod
     def judged_form(self) -> Image:
         """The form of what the judge reads."""
@@ -125,7 +130,9 @@ class JudgedGame(GameTask):
         asked = self.labels.form if self.conditional and self.labels else None
         roles = {
             "generator": Role(Signature(Vector(self.game.noise), self.form, condition=asked)),
-            "discriminator": Role(Signature(self.form, Vector(1), condition=asked), applied=False),
+            "discriminator": Role(
+                Signature(self.presented_form, Vector(1), condition=asked), applied=False
+            ),
         }
         if self.options.judge and self.labels is not None:
             seen = Signature(self.judged_form(), self.labels.form)
@@ -180,7 +187,8 @@ class JudgedGame(GameTask):
                 known = y if self.conditional else None
                 beside = {} if known is None else {"condition": known.to(device)}
                 with torch.no_grad():
-                    scores.append(nets["discriminator"](samples, **beside).float().flatten())
+                    read = self.presented(samples)
+                    scores.append(nets["discriminator"](read, **beside).float().flatten())
             lines += saturated(*scores)
         return Exhibit("text", "how the game stands", strings={"lines": tuple(lines)})
 

@@ -1,18 +1,21 @@
 """Audio generation: a generator makes wave forms out of noise, a discriminator hears real and made.
 
 Sounds are played with as (b, t, 1) in [-1, 1]; the generator's raw output goes through tanh. The
-judge, and everything that compares sounds, hears log-mel spectrograms.
+judge, and everything that compares sounds, hears log-mel spectrograms; so does the discriminator
+where it is not asked to hear the wave form.
 Dimensions: b batch, n samples, t places of a sound.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor
 
 from netwright.nn.spectrogram import LogMel
-from netwright.specs import Frozen, Image, Schema, Sound
-from netwright.tasks._judged import JudgedGame, Options
+from netwright.specs import Form, Frozen, Image, Schema, Sound
+from netwright.tasks import _judged
+from netwright.tasks._judged import JudgedGame
 from netwright.tasks._labelled import column_of, device_of
 from netwright.tasks.base import Answer, DataLike, Exhibit, Helper, Nets
 
@@ -20,6 +23,13 @@ SHOWN = 10
 """Sounds that the report plays."""
 FULL = 32_768
 """What full scale is stored as."""
+
+
+class Options(_judged.Options):
+    """The rules, and what the discriminator hears."""
+
+    hears: Literal["spectrogram", "wave"] = "spectrogram"
+    """The log-mel spectrogram, which needs no phases to be right, or the wave form itself."""
 
 
 class AudioGeneration(JudgedGame):
@@ -32,6 +42,8 @@ class AudioGeneration(JudgedGame):
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         super().__init__(schema, config)
+        assert isinstance(config, Options)
+        self.hears_wave = config.hears == "wave"
         self.column, self.sound = column_of(schema, Sound, "audio-generation learns from sounds")
         self.form = self.sound.form
         self.hears = LogMel(self.sound.rate, self.sound.length)
@@ -48,6 +60,15 @@ class AudioGeneration(JudgedGame):
     def judged_form(self) -> Image:
         """A log-mel spectrogram."""
         return Image(1, self.hears.mels, self.hears.frames)
+
+    @property
+    def presented_form(self) -> Form:
+        """A spectrogram, or the wave form."""
+        return self.form if self.hears_wave else self.judged_form()
+
+    def presented(self, x: Tensor) -> Tensor:
+        """(b, t, 1) to (b, 1, mels, frames), or the wave form itself."""
+        return x if self.hears_wave else self.seen(x)
 
     def seen(self, x: Tensor) -> Tensor:
         """(b, t, 1) to (b, 1, mels, frames)."""

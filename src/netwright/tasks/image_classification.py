@@ -5,8 +5,7 @@ The loss is cross-entropy with label smoothing (Szegedy et al. 2016, section 7).
 Dimensions: b batch, n samples of a part, c channels, h height, w width, k classes.
 """
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -17,42 +16,18 @@ from torch import Generator, Tensor
 from netwright.errors import InputError
 from netwright.metrics.base import Figure
 from netwright.nn import augment
-from netwright.specs import Batch, Frozen, Labels, Part, Pictures, Schema, Scorer, Signature
-from netwright.tasks._labelled import (
-    accuracy_of,
-    answers,
-    class_exhibits,
-    column_of,
-    device_of,
-    figures_of,
-    last_attention,
-    surest_mistakes,
-)
-from netwright.tasks.base import (
-    Answer,
-    DataLike,
-    Draw,
-    Exhibit,
-    Looks,
-    Loss,
-    Nets,
-    Role,
-    Task,
-    Turn,
-    Variant,
-)
+from netwright.specs import Batch, Frozen, Labels, Part, Pictures, Schema, Signature
+from netwright.tasks import _classified
+from netwright.tasks._classified import Classification
+from netwright.tasks._labelled import accuracy_of, column_of, figures_of
+from netwright.tasks.base import DataLike, Draw, Exhibit, Nets, Role, Variant
 
-JUDGED = 500
-"""Pictures that are scored at once."""
-APPLIED = 64
-"""Foreign pictures that are scored at once; their answers come together."""
 READS = "image-classification reads pictures and labels"
 
 
-class Options(Frozen):
+class Options(_classified.Options):
     """How pictures are varied in training, and what is reported."""
 
-    label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
     mixup: float = Field(0.0, ge=0.0)
     """Beta's parameter; 0: off. With `cutmix` on too, a coin decides for each batch."""
     cutmix: float = Field(0.0, ge=0.0)
@@ -71,22 +46,22 @@ class Options(Frozen):
     """Greatest relative change of the spread about a picture's mean."""
     test_flip: bool = False
     """Adds the figure `accuracy_flip`: logits are the mean of the picture's and its mirror's."""
-    top: int = Field(5, ge=1)
-    """Classes that an answer lists, and the k of the figure for the k best guesses."""
 
 
-class ImageClassification(Task):
+class ImageClassification(Classification):
     """A picture in, scores of its classes out."""
 
     Config = Options
-    figure = "accuracy"
     data = "digits"
+    noun = "picture"
+    judged = 500
+    options: Options
 
     def __init__(self, schema: Schema, config: Frozen) -> None:
         super().__init__(schema, config)
         assert isinstance(config, Options)
         self.options = config
-        self.image, self.pictures = column_of(schema, Pictures, READS)
+        self.column, self.pictures = column_of(schema, Pictures, READS)
         self.label, self.labels = column_of(schema, Labels, READS)
         self.classes = len(self.labels.names)
         side = min(self.pictures.form.height, self.pictures.form.width)
@@ -114,7 +89,7 @@ class ImageClassification(Task):
         Augmented when training; `generator` lies on the CPU.
         """
         stored = part.gather(draw.index)
-        x, y = self.normalised(stored[self.image]), stored[self.label].long()
+        x, y = self.read(stored[self.column]), stored[self.label].long()
         if not train:
             return {"x": x, "y": y}
         x = self._augmented(x, draw, generator)
@@ -128,7 +103,7 @@ class ImageClassification(Task):
             x, soft = augment.cutmix(x, soft, self.options.cutmix, generator)
         return {"x": x, "y": y, "target": soft}
 
-    def normalised(self, stored: Tensor) -> Tensor:
+    def read(self, stored: Tensor) -> Tensor:
         """(b, c, h, w) integers as stored to floats of mean 0 and deviation 1."""
         if stored.device not in self._affine:
             scale, offset = self._affine[torch.device("cpu")]
@@ -136,31 +111,20 @@ class ImageClassification(Task):
         scale, offset = self._affine[stored.device]
         return stored.float().mul_(scale).add_(offset)
 
-    def objective(
-        self,
-        turn: Turn,  # noqa: ARG002
-        nets: Nets,
-        batch: Batch,
-        carry: Mapping[str, Tensor],  # noqa: ARG002
-        generator: Generator,  # noqa: ARG002
-    ) -> Loss:
-        """Sum of the cross-entropies in nats, over the number of samples."""
-        logits = nets["net"](batch["x"]).float()
-        target = batch["target"] if "target" in batch else batch["y"]
-        smoothing = self.options.label_smoothing
-        total = F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="sum")
-        return Loss(total, logits.new_full((), float(logits.shape[0])))
-
     def evaluate(self, nets: Nets, data: DataLike, part: str) -> Mapping[str, Figure]:
         """The figures of `figures_of`, and `accuracy_flip` where that is asked for.
 
         The part is read once; nets are given in evaluation mode.
         """
-        logits, flipped, y = self._scores(nets["net"], data.parts[part])
+        logits, flipped, y = self.scores(nets["net"], data.parts[part])
         figures = figures_of(logits, y, self.options.top)
-        if flipped is not None:
+        if self.options.test_flip:
             figures["accuracy_flip"] = accuracy_of(flipped, y)
         return figures
+
+    def views(self, x: Tensor) -> Sequence[Tensor]:
+        """The pictures, and mirrored ones where that is asked for."""
+        return (x, x.flip(3)) if self.options.test_flip else (x,)
 
     def variants(self) -> Sequence[Variant]:
         """Scores averaged with the mirror's, where that is asked for."""
@@ -170,36 +134,10 @@ class ImageClassification(Task):
         """Nearest neighbour, a linear one, and support vectors on pixels and on gradients."""
         return ("nearest-neighbour", "linear", "svm-rbf", "hog-svm")
 
-    def apply(
-        self,
-        nets: Nets,
-        inputs: Iterator[tuple[str, Batch]],
-        generator: Generator,  # noqa: ARG002
-    ) -> Iterator[Answer]:
-        """`class`, its `probability`, and `top`, [class, probability] pairs from the best on."""
-        net, names = nets["net"], self.labels.names
-        while chunk := list(itertools.islice(inputs, APPLIED)):
-            stored = torch.cat([batch[self.image] for _, batch in chunk]).to(device_of(net))
-            with torch.inference_mode():
-                shares = net(self.normalised(stored)).float().softmax(1).cpu()
-            yield from answers([name for name, _ in chunk], shares, names, self.options.top)
-
-    def exhibits(
-        self,
-        nets: Nets,
-        data: DataLike,
-        part: str,
-        generator: Generator,  # noqa: ARG002
-    ) -> Sequence[Exhibit]:
-        """Figures per class, the confusion matrix, the surest mistakes, and where a net looks."""
-        net, names = nets["net"], self.labels.names
-        logits, _, y = self._scores(net, data.parts[part])
-        shown: list[Exhibit] = [*class_exhibits(logits, y, names)]
-        surest, captions = surest_mistakes(logits, y, names)
-        if captions:
-            stored = data.parts[part].gather(surest.to(device_of(net)))[self.image]
-            shown.append(self._shown("mistakes made with the highest confidence", stored, captions))
-        return (*shown, *self._looked(net, data.parts[part]))
+    def shown(self, title: str, stored: Tensor, captions: tuple[str, ...]) -> Sequence[Exhibit]:
+        """The pictures as they are stored."""
+        pictures = stored.cpu().float() / self.pictures.top
+        return (Exhibit("picture", title, {"pictures": pictures}, {"captions": captions}),)
 
     def _augmented(self, x: Tensor, draw: Draw, generator: Generator) -> Tensor:
         o = self.options
@@ -218,47 +156,6 @@ class ImageClassification(Task):
         if self.options.mixup:
             return "mixup"
         return "cutmix" if self.options.cutmix else "none"
-
-    def _scores(self, net: Scorer, part: Part) -> tuple[Tensor, Tensor | None, Tensor]:
-        """(n, k) logits, those averaged with the mirror's if asked for, (n,) labels; on the CPU."""
-        if len(part) == 0:
-            raise InputError("there are no pictures to judge by", why="this part is empty")
-        unused, device = Generator(), device_of(net)
-        plain, flipped, truth = [], [], []
-        with torch.inference_mode():
-            for index in torch.arange(len(part), device=device).split(JUDGED):
-                batch = self.batch(part, Draw(index), unused, train=False)
-                logits = net(batch["x"]).float()
-                plain.append(logits)
-                truth.append(batch["y"])
-                if self.options.test_flip:
-                    flipped.append((logits + net(batch["x"].flip(3)).float()) / 2)
-        mirrored = torch.cat(flipped).cpu() if flipped else None
-        return torch.cat(plain).cpu(), mirrored, torch.cat(truth).cpu()
-
-    def _shown(self, title: str, stored: Tensor, captions: tuple[str, ...]) -> Exhibit:
-        pictures = stored.cpu().float() / self.pictures.top
-        return Exhibit("picture", title, {"pictures": pictures}, {"captions": captions})
-
-    def _looked(self, net: Scorer, part: Part) -> Sequence[Exhibit]:
-        """The last attention map of the first picture, if the net has one."""
-        if not isinstance(net, Looks):
-            return ()
-        stored = part.gather(torch.zeros(1, dtype=torch.long, device=device_of(net)))
-        with torch.inference_mode():
-            seen = net.look(self.normalised(stored[self.image]))
-        weights = last_attention(seen)
-        if weights is None:
-            return ()
-        caption = (self.labels.names[int(stored[self.label][0])],)
-        return (
-            self._shown("the picture that is looked at", stored[self.image], caption),
-            Exhibit(
-                "map",
-                "attention of the last layer, mean of its heads: from place (down) to place",
-                {"map": weights},
-            ),
-        )
 
 
 task = ImageClassification
