@@ -203,6 +203,14 @@ GAMES = (
 )
 
 
+def trained(found: dict[str, Any]) -> str:
+    """How the runs of a game were trained."""
+    first, many = found["runs"][0], len(found["runs"])
+    seeds = f"{many} seed{'s' if many > 1 else ''}"
+    threads = f"{found['threads']} thread{'s' if found['threads'] > 1 else ''}"
+    return f"{seeds}, {first['steps']:,} rounds, {first['seconds']:.0f} s, {threads}"
+
+
 def games() -> list[Row]:
     """Figures of adversarial networks, beside floors and real samples."""
     rows: list[Row] = []
@@ -220,7 +228,7 @@ def games() -> list[Row]:
         sure = (
             f"{percent(m['sure'])} confident (real {percent(m['sure_of_real'])}), "
             f"{m['classes']:.0f} classes, {percent(m['agreed'])} as asked "
-            f"(real {percent(m['agreed_on_real'])})"
+            f"(real {percent(m['agreed_on_real'])}; {trained(found)})"
         )
         rows.append((f"{title}, confident samples", sure, "85 %, 10 classes"))
         apart = f"{m['frechet']:.3g}; floor {floor['frechet']:.3g}; real {m['frechet_of_real']:.3g}"
@@ -256,7 +264,7 @@ def games() -> list[Row]:
         m = found["mean"]
         said = (
             f"judge agrees with {percent(m['agreed'])}, "
-            f"of real ones {percent(m['agreed_on_real'])}; {m['classes']:.0f} classes"
+            f"of real ones {percent(m['agreed_on_real'])}; {m['classes']:.0f} classes ({trained(found)})"
         )
         rows.append(("spoken digits, made clips", said, "50 %, 10 classes"))
     for threads in (1, 2):
