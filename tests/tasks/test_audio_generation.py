@@ -71,6 +71,14 @@ def test_the_discriminator_is_given_what_it_hears() -> None:
         heard.clear()
 
 
+def test_silence_is_told_apart_by_nobody_where_noise_is_added() -> None:
+    silence = torch.zeros(4, LENGTH, 1)
+    for dither in (0.0, 0.05):
+        heard = task_of(made(), dither=dither).varied(silence, Generator().manual_seed(0))
+        assert abs(float(heard.std()) - dither) < 0.005
+    assert not torch.equal(heard[0], heard[1])
+
+
 def test_the_players_hear_waves_where_they_are_asked_to_and_the_judge_a_spectrogram() -> None:
     assert registry.load("tasks", "audio-generation") is AudioGeneration
     task = task_of(made(), judge="somewhere", hears="wave")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor
 
 from netwright.nn.spectrogram import LogMel
@@ -30,6 +31,9 @@ class Options(_judged.Options):
 
     hears: Literal["spectrogram", "wave"] = "spectrogram"
     """The log-mel spectrogram, which needs no phases to be right, or the wave form itself."""
+    dither: float = Field(0.02, ge=0.0, le=1.0)
+    """Deviation of the noise that is added to all that the discriminator hears: of recordings it
+    would know the silence around them, which is exact and which no generator makes."""
 
 
 class AudioGeneration(JudgedGame):
@@ -43,7 +47,7 @@ class AudioGeneration(JudgedGame):
     def __init__(self, schema: Schema, config: Frozen) -> None:
         super().__init__(schema, config)
         assert isinstance(config, Options)
-        self.hears_wave = config.hears == "wave"
+        self.hears_wave, self.dither = config.hears == "wave", config.dither
         self.column, self.sound = column_of(schema, Sound, "audio-generation learns from sounds")
         self.form = self.sound.form
         self.hears = LogMel(self.sound.rate, self.sound.length)
@@ -65,6 +69,12 @@ class AudioGeneration(JudgedGame):
     def presented_form(self) -> Form:
         """A spectrogram, or the wave form."""
         return self.form if self.hears_wave else self.judged_form()
+
+    def varied(self, x: Tensor, generator: Generator) -> Tensor:
+        """With noise, where that is asked for."""
+        if not self.dither:
+            return x
+        return x + self.dither * torch.randn(x.shape, generator=generator).to(x.device)
 
     def presented(self, x: Tensor) -> Tensor:
         """(b, t, 1) to (b, 1, mels, frames), or the wave form itself."""
