@@ -264,7 +264,8 @@ def games() -> list[Row]:
         m = found["mean"]
         said = (
             f"judge agrees with {percent(m['agreed'])}, "
-            f"of real ones {percent(m['agreed_on_real'])}; {m['classes']:.0f} classes ({trained(found)})"
+            f"of real ones {percent(m['agreed_on_real'])}; {m['classes']:.1f} classes "
+            f"({trained(found)})"
         )
         rows.append(("spoken digits, made clips", said, "50 %, 10 classes"))
     for threads in (1, 2):
