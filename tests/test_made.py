@@ -157,7 +157,7 @@ def never() -> Iterator[Answer]:
 
 def test_a_folder_that_holds_something_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds something else") as told:
+    with pytest.raises(InputError, match="holds files already") as told:
         write(never(), tmp_path)
     assert told.value.do == "another folder: --out"
     with pytest.raises(InputError, match="no folder"):

@@ -175,7 +175,8 @@ def _need_free(folder: Path) -> None:
         if folder.is_dir():
             if any(folder.iterdir()):
                 raise InputError(
-                    "holds something else",
+                    "holds files already",
+                    why="what is made goes into a folder of its own",
                     do="another folder: --out",
                     file=shown(folder),
                 )

@@ -12,6 +12,7 @@ from netwright.train.judge import in_words
 from netwright.train.recipe import Named
 from netwright.train.run import RunView
 from netwright.train.setting import bind_task, open_data
+from netwright.train.target import usage
 
 
 class Shown:
@@ -48,16 +49,19 @@ class RunResult(Shown):
     """`test` where it was evaluated, else `validation`."""
     figures: Mapping[str, Mapping[str, Any]]
     cost: Mapping[str, Any]
+    use: str = ""
+    """The command that uses it."""
 
     @classmethod
     def of(cls, view: RunView) -> "RunResult":
         """What a run folder says."""
         state = view.status()["state"]
+        use = usage(view.spec["recipe"]["task"]["name"], str(view.folder))
         if view.evaluated():
-            return cls(view.folder, state, "test", view.result(), view.cost())
+            return cls(view.folder, state, "test", view.result(), view.cost(), use)
         lines = [m["validation"] for m in view.metrics() if "validation" in m]
         last = view.load().state["last"] if lines else {}
-        return cls(view.folder, state, "validation", last, view.cost())
+        return cls(view.folder, state, "validation", last, view.cost(), use)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a figure."""

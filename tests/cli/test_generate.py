@@ -124,7 +124,7 @@ def test_what_no_terminal_shows_asks_for_a_folder(say: Say, drawn, name) -> None
 def test_a_folder_that_is_taken_is_refused(say: Say, drawn) -> None:
     Path("made").mkdir()
     Path("made/mine").touch()
-    said = say.refused("holds something else", "generate", "run", "--out", "made")
+    said = say.refused("holds files already", "generate", "run", "--out", "made")
     assert said.err.splitlines()[1] == "try: another folder: --out"
     assert drawn == []
 

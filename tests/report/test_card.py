@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from netwright.errors import escaped
-from netwright.report.card import card, text, write_card
+from netwright.report.card import _use, card, text, write_card
 from netwright.train.view import RunView
 from reports import SWIFT, Words, write_run
 
@@ -117,3 +117,14 @@ def test_signs_are_escaped_only_where_they_would_be_read():
     assert text("- item") == "\\- item"
     assert text("2.13.0+cpu") == "2.13.0+cpu"
     assert text("a_b") == "a\\_b"
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("image-classification", ("netwright predict r FILE", 'netwright.predict("r", ["FILE"])')),
+        ("image-generation", ("netwright generate r --count", 'netwright.generate("r", {})')),
+    ],
+)
+def test_a_generator_is_asked_and_a_classifier_is_given(task: str, words: tuple[str, ...]) -> None:
+    assert all(said in _use("r", task) for said in words)

@@ -1,10 +1,12 @@
 """Sounds out of noise: the players, what the judge hears, what can be asked for."""
 
+import pytest
 import torch
 from torch import Generator, Tensor, nn
 
 from netwright import registry
 from netwright.datasets.base import Data, Tensors
+from netwright.errors import InputError
 from netwright.specs import Classes, Frames, Image, Labels, Schema, Signature, Sound, Vector
 from netwright.tasks._judged import Asked
 from netwright.tasks.audio_generation import AudioGeneration, Options
@@ -120,3 +122,10 @@ def test_sounds_are_made_of_the_class_that_is_asked_for() -> None:
     assert [a.value["class"] for a in answers] == ["high"] * 3
     wave = answers[0].made.tensors["sound"][0]
     assert torch.fft.rfft(wave).abs().argmax() * RATE / LENGTH > 1000
+
+
+def test_a_judge_of_sounds_without_classes_is_refused() -> None:
+    schema = Schema(columns={"sound": Sound(rate=RATE, length=LENGTH)})
+    assert AudioGeneration(schema, Options()).helpers() == {}
+    with pytest.raises(InputError, match="no classes to judge by"):
+        AudioGeneration(schema, Options(judge="somewhere"))

@@ -32,6 +32,4 @@ def run(arguments: argparse.Namespace) -> None:
 
     result = face.evaluate(arguments.run_folder, **execution(arguments))
     emit(arguments, result.document(), result.text())
-    next_step(
-        arguments, f"netwright report {result.folder}, or netwright predict {result.folder} FILE"
-    )
+    next_step(arguments, f"netwright report {result.folder}, or {result.use}")

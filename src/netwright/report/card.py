@@ -15,6 +15,7 @@ from netwright import files
 from netwright.errors import escaped
 from netwright.report import facts, run_page
 from netwright.report.facts import Figure, Figures, Subject
+from netwright.train.target import usage
 from netwright.train.view import RunView
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
@@ -42,7 +43,7 @@ def card(view: RunView) -> str:
         _figures(found),
         _data(about, data),
         _cost(cost),
-        _use(view.folder.name),
+        _use(view.folder.name, about.task),
         _limits(about, found, data),
         _made(view, about),
     )
@@ -132,12 +133,14 @@ def _cost(cost: Mapping[str, Any]) -> str:
     return f"## Cost\n\n{body}{note}\n\nFLOPs are counted; a multiply-add is two."
 
 
-def _use(name: str) -> str:
+def _use(name: str, task: str) -> str:
+    command = usage(task, _code(name))
+    verb, given = ("generate", "{}") if " generate " in command else ("predict", '["FILE"]')
     return (
         "## How to apply it\n\nThe folder holds all that is needed; the data is not.\n\n"
-        f"```sh\nnetwright predict {_code(name)} FILE\n```\n\n"
+        f"```sh\n{command}\n```\n\n"
         "```python\nimport netwright\n\n"
-        f'for answer in netwright.predict({_code(json.dumps(name))}, ["FILE"]):\n'
+        f"for answer in netwright.{verb}({_code(json.dumps(name))}, {given}):\n"
         "    print(answer.name, answer.value)\n```"
     )
 

@@ -84,6 +84,11 @@ class JudgedGame(GameTask):
         self.options = self.game = config
         found = [(n, c) for n, c in schema.columns.items() if isinstance(c, Labels)]
         self.label, self.labels = found[0] if found else (None, None)
+        if config.judge and self.labels is None:
+            raise InputError(
+                "a judge is named, but these data have no classes to judge by",
+                do="leave `judge` out: means over fields of the samples are compared then",
+            )
         self._told: dict[str, Mapping[str, Figure]] = {}
         self._real: dict[str, tuple[Real, tuple[Tensor, Tensor] | None]] = {}
 
