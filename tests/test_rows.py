@@ -227,7 +227,8 @@ def test_records_are_plain_cells() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "kind"), [(("-1", "0", "12"), int), (("01", "2"), str), (("1", "a"), str)]
+    ("values", "kind"),
+    [(("-1", "0", "12"), int), (("01", "2"), str), (("1", "a"), str), (("9" * 5_000, "1"), str)],
 )
 def test_categories_of_whole_numbers_are_whole_numbers_again(
     values: tuple[str, ...], kind: type

@@ -261,9 +261,9 @@ class Categorical(Frozen):
 
     @property
     def whole(self) -> bool:
-        """Whether all values are whole numbers, written as Python writes them."""
+        """Whether all values are whole numbers, as Python writes them, that 64 bits hold."""
         return all(
-            value.removeprefix("-").isdecimal() and str(int(value)) == value
+            value.removeprefix("-").isdecimal() and len(value) <= 18 and str(int(value)) == value
             for value in self.values
         )
 
