@@ -135,7 +135,8 @@ def _cost(cost: Mapping[str, Any]) -> str:
 
 def _use(name: str, task: str) -> str:
     command = usage(task, _code(name))
-    verb, given = ("generate", "{}") if " generate " in command else ("predict", '["FILE"]')
+    verb = command.split()[1]
+    given = {"generate": "{}", "predict": '["FILE"]'}[verb]
     return (
         "## How to apply it\n\nThe folder holds all that is needed; the data is not.\n\n"
         f"```sh\n{command}\n```\n\n"
