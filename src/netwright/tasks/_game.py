@@ -121,14 +121,14 @@ class GameTask(Task):
         judge = nets["discriminator"]
         if turn.name == "generator":
             raw = nets["generator"](batch["z"], **beside)
-            fake = judge(self._given(self.made(raw, generator), generator), **beside).float()
+            fake = judge(self.as_read(self.made(raw, generator), generator), **beside).float()
             total = self._generator_loss(judge, fake, batch, beside, generator)
             extra = self.asked_too(raw.float(), batch)
             total = total if extra is None else total + extra
             return Loss(total, weight, said={"fake_score": fake.detach().sum()})
         with torch.no_grad():
             samples = self.made(nets["generator"](batch["z"], **beside), generator)
-        both = torch.cat([self._given(batch["x"], generator), self._given(samples, generator)])
+        both = torch.cat([self.as_read(batch["x"], generator), self.as_read(samples, generator)])
         if turn.name == "penalty":
             total = turn.every * self._penalty(judge, both, None, beside, generator)
             return Loss(total, weight)
@@ -142,7 +142,8 @@ class GameTask(Task):
         said = {"real_score": real.detach().sum(), "fake_score": fake.detach().sum()}
         return Loss(total, weight, said=said)
 
-    def _given(self, x: Tensor, generator: Generator) -> Tensor:
+    def as_read(self, x: Tensor, generator: Generator) -> Tensor:
+        """Samples as the discriminator is given them in training."""
         return self.presented(self.varied(x, generator))
 
     @property
@@ -165,7 +166,7 @@ class GameTask(Task):
                 return -fake.sum()
             case "relativistic":
                 with torch.no_grad():
-                    real = judge(self._given(batch["x"], generator), **beside).float()
+                    real = judge(self.as_read(batch["x"], generator), **beside).float()
                 return F.softplus(real - fake).sum()
 
     def _penalty(

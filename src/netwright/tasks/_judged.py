@@ -187,12 +187,12 @@ class JudgedGame(GameTask):
             device = device_of(nets["generator"])
             x, classes = self.drawn(nets, AT_ONCE, Generator().manual_seed(0), device)
             real, labels = self._stored(data.parts[part], device, AT_ONCE)
-            scores = []
+            scores, drawn = [], Generator().manual_seed(0)
             for samples, y in ((real, labels), (x, classes)):
                 known = y if self.conditional else None
                 beside = {} if known is None else {"condition": known.to(device)}
                 with torch.no_grad():
-                    read = self.presented(samples)
+                    read = self.as_read(samples, drawn)  # what it was trained to tell apart
                     scores.append(nets["discriminator"](read, **beside).float().flatten())
             lines += saturated(*scores)
         return Exhibit("text", "how the game stands", strings={"lines": tuple(lines)})
