@@ -95,7 +95,8 @@ class SoundFolder(Dataset):
             found = scan(config.path, config.labels)
             classes, read = found.classes, _read(found, config)
         places, told = _split(read, config)
-        _trained(classes, read.labels[places["train"]], config)
+        if classes:
+            _trained(classes, read.labels[places["train"]], config)
         columns: dict[str, Column] = {"sound": Sound(rate=config.rate, length=config.length)}
         stored = {"sound": read.samples}
         if classes:
@@ -225,7 +226,7 @@ def _split(read: Read, config: SoundConfig) -> tuple[dict[str, Tensor], tuple[st
 
 def _trained(classes: Sequence[str], labels: Tensor, config: SoundConfig) -> None:
     counts = torch.bincount(labels, minlength=len(classes)).tolist()
-    for label, count in zip(classes, counts, strict=bool(classes)):
+    for label, count in zip(classes, counts, strict=True):
         if not count:
             raise InputError(
                 f"class '{shown(label)}' has no sound left to train on",

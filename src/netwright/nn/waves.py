@@ -74,8 +74,8 @@ class Widen(nn.Module):
     (k - s) / 2 places, rounded down, are left out, and all that lies behind s t.
 
     It is computed as a plain convolution with s times the features, of which each makes one of s
-    neighbouring places: the same sums without the zeros (Shi et al. 2016, section 3), and on a CPU
-    several times as fast as torch's transposed one along time.
+    neighbouring places: the same sums without the zeros (Shi et al. 2016, section 3). Along time,
+    torch's transposed one takes a slow way on a CPU.
     """
 
     def __init__(
