@@ -38,6 +38,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": model,
         "capability": torch.backends.cpu.get_cpu_capability(),
+        "card": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "cores": len(__import__("os").sched_getaffinity(0)),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -1,9 +1,10 @@
 """Contestants of the Trainer ladder: GPT-2 of transformers under `Trainer`, or ours under our loop.
 
-`trainer_worker.py WHO THREADS` with one JSON line in, one out. WHO is `ours`, `trainer` (GPT-2 as
-it is: GELU by its tanh formula, in parts) or `trainer-fused` (the same formula in one kernel). All
-train a decoder of 4 layers of 256 with learned positions and a tied head on windows of 256 of 8,192
-symbols, 8 a batch, in float32, without dropout: AdamW at 1e-3, gradients clipped at 1.
+`trainer_worker.py WHO THREADS DEVICE` with one JSON line in, one out. WHO is `ours`, `trainer`
+(GPT-2 as it is: GELU by its tanh formula, in parts) or `trainer-fused` (the same formula in one
+kernel), in float32, or with `-bf16` behind in bf16 by autocast. All train a decoder of 4 layers of
+256 with learned positions and a tied head on windows of 256 of 8,192 symbols, 8 a batch, without
+dropout: AdamW at 1e-3, gradients clipped at 1.
 """
 
 import itertools
@@ -96,14 +97,23 @@ def dumped(net, file, **beside):
     np.savez(file, **{k: v.numpy() for k, v in net.state_dict().items()}, **beside)
 
 
+def waited(device):
+    """What was asked of a card has been done."""
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 class Theirs:
     """`Trainer`, made anew for each trial around the same net."""
 
-    def __init__(self, who):
+    def __init__(self, who, device):
         import torch
 
         self.folder = tempfile.TemporaryDirectory()
-        self.activation = "gelu_new" if who == "trainer" else "gelu_pytorch_tanh"
+        self.bf16, self.device = who.endswith("-bf16"), device
+        self.activation = "gelu_pytorch_tanh" if "fused" in who else "gelu_new"
         self.net = gpt2(LENGTH, activation=self.activation)
         self.text = torch.randint(VOCABULARY, (64 * BATCH, LENGTH))
 
@@ -116,10 +126,11 @@ class Theirs:
                 self.begun, self.cpu = time.perf_counter(), time.process_time()
 
             def on_epoch_end(self, *_, **__):
+                waited(device)
                 self.seconds = time.perf_counter() - self.begun
                 self.busy = (time.process_time() - self.cpu) / self.seconds
 
-        asked = rows.clone()
+        device, asked = self.device, rows.clone()
         if sequential:
             asked[:, 0] = -100  # not predicted, but else counted where the loss is divided
         ended = Ended()
@@ -134,7 +145,8 @@ class Theirs:
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
-            use_cpu=True,
+            use_cpu=device == "cpu",
+            bf16=self.bf16,
             train_sampling_strategy="sequential" if sequential else "random",
         )
         trainer = transformers.Trainer(
@@ -165,9 +177,10 @@ class Theirs:
 class Ours:
     """The loop as it trains by default, on resident text."""
 
-    def __init__(self):
+    def __init__(self, who, device):
         import torch
 
+        self.precision, self.device = "bf16" if who.endswith("-bf16") else "fp32", device
         symbols = torch.randint(VOCABULARY, ((64 * BATCH + 1) * LENGTH,), dtype=torch.int32)
         self.loop = self.loop_of(self.live_on(symbols, LENGTH))
 
@@ -203,12 +216,13 @@ class Ours:
                 "task": {"order": "windows", "length_warmup": 0.0},
                 "roles": {"net": role},
                 "batch": BATCH,
-                "precision": "fp32",
+                "precision": self.precision,
             },
         )
         task = bind_task(recipe.task, schema)
         part = Tensors({"text": symbols, "document": torch.zeros_like(symbols)})
-        return Live(task, part, recipe, torch.device("cpu"), build_networks(task, recipe, {}))
+        device, nets = torch.device(self.device), build_networks(task, recipe, {})
+        return Live(task, part.to(device), recipe, device, nets)
 
     def loop_of(self, live):
         from netwright.train.budget import Budget, Ledger
@@ -223,6 +237,7 @@ class Ours:
         with outer_states_kept():
             for _ in range(steps):
                 next(self.loop)
+        waited(self.device)
         seconds = time.perf_counter() - start
         busy = (time.process_time() - cpu) / seconds
         return {"rate": steps * BATCH * LENGTH / seconds, "busy": busy}
@@ -252,8 +267,8 @@ class Ours:
         return [float(loss) for loss, _ in tally.moves]
 
 
-def serve(who, threads):
-    contestant = Ours() if who == "ours" else Theirs(who)
+def serve(who, threads, device):
+    contestant = (Ours if who.startswith("ours") else Theirs)(who, device)
     for number, line in enumerate(sys.stdin):
         asked = json.loads(line)
         if asked["kind"] == "training":
@@ -266,17 +281,17 @@ def serve(who, threads):
 
 
 def main():
-    who, threads = sys.argv[1], int(sys.argv[2])
-    if who == "ours":
+    who, threads, device = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    if who.startswith("ours"):
         from netwright.train.machine import Options, prepared
 
-        with prepared(Options(device="cpu", threads=threads)):
-            serve(who, threads)
+        with prepared(Options(device=device, threads=threads)):
+            serve(who, threads, device)
         return
     import torch
 
     torch.set_num_threads(threads)
-    serve(who, threads)
+    serve(who, threads, device)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from netwright import registry
-from netwright.models.base import Structure, StructureConfig
+from netwright.models.base import Network, Structure, StructureConfig
 from netwright.nn.toys import zeros
 from netwright.specs import Classes, Form, Frames, Image, Signature, Tokens, Vector
 
@@ -78,3 +79,52 @@ def meta_input(form: Form, n: int) -> Tensor:
     """A batch of `n` of this form on the meta device."""
     with torch.device("meta"):
         return zeros(form, n)
+
+
+def drawn(form: Form, n: int, seed: int = 0) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    match form:
+        case Image(c, h, w):
+            return torch.randn(n, c, h, w, generator=g)
+        case Tokens(v, t):
+            return torch.randint(v, (n, t), generator=g)
+        case Frames(f, t):
+            return torch.randn(n, t, f, generator=g)
+        case Vector(f):
+            return torch.randn(n, f, generator=g)
+        case Classes(k):
+            return torch.randint(k, (n,), generator=g)
+    raise TypeError(form)
+
+
+def inputs_of(cell: Cell, n: int = 4) -> dict[str, Tensor]:
+    s = cell.signature
+    made = {"x": drawn(s.input, n)}
+    if s.context is not None:
+        made["context"] = drawn(s.context, n, 1)
+    if s.condition is not None:
+        made["condition"] = drawn(s.condition, n, 2)
+    return made
+
+
+def built(cell: Cell, seed: int = 0) -> Network:
+    """A network of this cell, prepared as a training does it."""
+    torch.manual_seed(seed)
+    net = cell.structure.build(cell.signature, cell.config)
+    net.prepare(drawn(cell.signature.input, 64, 5), *condition(cell, 64))
+    return net
+
+
+def condition(cell: Cell, n: int) -> tuple[Tensor, ...]:
+    return () if cell.signature.condition is None else (drawn(cell.signature.condition, n, 6),)
+
+
+def loss_of(y: Tensor, cell: Cell) -> Tensor:
+    match cell.signature.output:
+        case Classes(k):
+            return F.cross_entropy(y, drawn(Classes(k), len(y), 3).to(y.device))
+        case Tokens(v, _):
+            return F.cross_entropy(
+                y.flatten(0, 1), drawn(Tokens(v, y.shape[1]), len(y), 3).flatten().to(y.device)
+            )
+    return (y - drawn(cell.signature.output, len(y), 3).to(y.device)).square().mean()

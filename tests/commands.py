@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from PIL import Image
 
 from netwright import files
 from netwright.cli.main import main
+from netwright.errors import StoppedError
+from netwright.train import work
 from netwright.train.run import RunView
+from netwright.train.stop import Stop
 
 TINY = ("--structure", "mlp/tiny", "--budget", "8steps", "--threads", "1")
 MEASURED = {"latency": 1e-4, "memory": 1e6, "energy": None}
@@ -109,6 +113,32 @@ def trail(run: Path) -> tuple[bytes, ...]:
     last = run / "checkpoints" / f"step-{RunView.open(run).status()['step']:012d}"
     names = ("weights.safetensors", "trainer.safetensors")
     return (*((last / n).read_bytes() for n in names), (run / "metrics.jsonl").read_bytes())
+
+
+class _After(Stop):
+    """A signal that comes in after a number of rounds."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+
+    @property
+    def asked(self) -> int | None:  # type: ignore[override]
+        self.rounds -= 1
+        return 15 if self.rounds < 0 else None
+
+
+@contextmanager
+def stopped_after(rounds: int) -> Iterator[None]:
+    """The training inside is told to stop after that many rounds, and has to."""
+
+    @contextmanager
+    def listening() -> Iterator[Stop]:
+        yield _After(rounds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "listening", listening)
+        with pytest.raises(StoppedError):
+            yield
 
 
 def flip(path: Path) -> None:

@@ -1,25 +1,22 @@
 """Games the whole way: trained, judged by a run of our own, compared, resumed, asked to make."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from commands import Say, measured, trail
+from commands import Say, measured, stopped_after, trail
 from netwright import face, registry
 from netwright.compare import contest
-from netwright.errors import InputError, StoppedError
+from netwright.errors import InputError
 from netwright.specs import Image as Pictures
 from netwright.specs import Signature, Vector
 from netwright.tasks import image_generation
 from netwright.tasks.base import Helper
-from netwright.train import helpers, work
+from netwright.train import helpers
 from netwright.train.run import RunView
-from netwright.train.stop import Stop
 
 QUIET = {"threads": 1, "quiet": True}
 SMALL = "batch: 8\ntask: {samples: 20, noise: 8}\n"
@@ -48,36 +45,15 @@ def train(out: str, structure: str = "cnn/tiny", recipe: str = "small.yaml", **w
     return Path(out)
 
 
-class _After(Stop):
-    """A signal that comes in after a number of rounds."""
-
-    def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
-
-    @property
-    def asked(self) -> int | None:  # type: ignore[override]
-        self.rounds -= 1
-        return 15 if self.rounds < 0 else None
-
-
-def test_a_game_that_is_cut_at_every_step_ends_as_one_that_was_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_game_that_is_cut_at_every_step_ends_as_one_that_was_not() -> None:
     Path("lazy.yaml").write_text(
         SMALL.replace("noise: 8", "noise: 8, every: 2, augment: [translation], penalty: r1"),
         "utf-8",
     )
     whole = trail(train("whole", recipe="lazy.yaml"))
     for cut in range(1, 5):
-
-        @contextmanager
-        def listening(rounds: int = cut) -> Iterator[Stop]:
-            yield _After(rounds)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(work, "listening", listening)
-            with pytest.raises(StoppedError):
-                train(f"cut-{cut}", recipe="lazy.yaml")
+        with stopped_after(cut):
+            train(f"cut-{cut}", recipe="lazy.yaml")
         face.resume(f"cut-{cut}", **QUIET)
         assert trail(Path(f"cut-{cut}")) == whole
 

@@ -1,19 +1,14 @@
 """Language the whole way: own files are compared, generated from, answered for, and resumed."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from commands import measured, trail
+from commands import measured, stopped_after, trail
 from netwright import face
 from netwright.compare import contest
-from netwright.errors import StoppedError
-from netwright.train import work
 from netwright.train.run import RunView
-from netwright.train.stop import Stop
 
 CHINESE = ("春天来了小河边开满了花。", "孩子们在桥上看船。", "老人说今年的雨真好。")
 FAMILIES = ("cnn", "rnn", "transformer", "self_attention")
@@ -88,18 +83,6 @@ def test_a_table_is_compared_by_the_columns_that_are_named() -> None:
     assert {a.value["class"] for a in answers} <= {"good", "bad"}
 
 
-class _After(Stop):
-    """A signal that comes in after a number of rounds."""
-
-    def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
-
-    @property
-    def asked(self) -> int | None:  # type: ignore[override]
-        self.rounds -= 1
-        return 15 if self.rounds < 0 else None
-
-
 def _train(out: str, words: dict[str, object]) -> Path:
     face.train(budget="6steps", out=Path(out), **words, **QUIET)
     return Path(out)
@@ -115,21 +98,14 @@ def _train(out: str, words: dict[str, object]) -> Path:
     ids=["streams with a carried state", "windows", "length buckets"],
 )
 def test_a_training_that_is_cut_at_every_step_ends_as_one_that_was_not(
-    words: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    words: dict[str, object],
 ) -> None:
     text = words["target"] == "text"
     words = words | {"recipe": Path("text.yaml" if text else "table.yaml")}
     whole = trail(_train("whole", words))
     for cut in range(1, 6):
-
-        @contextmanager
-        def listening(rounds: int = cut) -> Iterator[Stop]:
-            yield _After(rounds)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(work, "listening", listening)
-            with pytest.raises(StoppedError):
-                _train(f"cut-{cut}", words)
+        with stopped_after(cut):
+            _train(f"cut-{cut}", words)
         assert RunView.open(Path(f"cut-{cut}")).status()["state"] != "finished"
         face.resume(f"cut-{cut}", **QUIET)
         assert trail(Path(f"cut-{cut}")) == whole

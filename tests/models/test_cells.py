@@ -4,13 +4,12 @@ import json
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from cells import Cell, every_cell, fitting_cells
+from cells import Cell, built, drawn, every_cell, fitting_cells, inputs_of, loss_of
 from netwright.models.base import Network
 from netwright.nn.toys import meta_inputs
-from netwright.specs import Classes, Form, Frames, Image, Refusal, Tokens, Vector
+from netwright.specs import Classes, Frames, Image, Refusal, Tokens, Vector
 
 SMALL = {
     *("tiny", "small", "text"),
@@ -20,54 +19,6 @@ SMALL = {
 }
 """Presets that are small enough for every behaviour to be tried."""
 HEAVY = {"pictures of 32", "plate"}
-
-
-def drawn(form: Form, n: int, seed: int = 0) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    match form:
-        case Image(c, h, w):
-            return torch.randn(n, c, h, w, generator=g)
-        case Tokens(v, t):
-            return torch.randint(v, (n, t), generator=g)
-        case Frames(f, t):
-            return torch.randn(n, t, f, generator=g)
-        case Vector(f):
-            return torch.randn(n, f, generator=g)
-        case Classes(k):
-            return torch.randint(k, (n,), generator=g)
-    raise TypeError(form)
-
-
-def inputs_of(cell: Cell, n: int = 4) -> dict[str, Tensor]:
-    s = cell.signature
-    made = {"x": drawn(s.input, n)}
-    if s.context is not None:
-        made["context"] = drawn(s.context, n, 1)
-    if s.condition is not None:
-        made["condition"] = drawn(s.condition, n, 2)
-    return made
-
-
-def built(cell: Cell, seed: int = 0) -> Network:
-    torch.manual_seed(seed)
-    net = cell.structure.build(cell.signature, cell.config)
-    net.prepare(drawn(cell.signature.input, 64, 5), *condition(cell, 64))
-    return net
-
-
-def condition(cell: Cell, n: int) -> tuple[Tensor, ...]:
-    return () if cell.signature.condition is None else (drawn(cell.signature.condition, n, 6),)
-
-
-def loss_of(y: Tensor, cell: Cell) -> Tensor:
-    match cell.signature.output:
-        case Classes(k):
-            return F.cross_entropy(y, drawn(Classes(k), len(y), 3))
-        case Tokens(v, _):
-            return F.cross_entropy(
-                y.flatten(0, 1), drawn(Tokens(v, y.shape[1]), len(y), 3).flatten()
-            )
-    return (y - drawn(cell.signature.output, len(y), 3)).square().mean()
 
 
 def light(cells: list[Cell]) -> list[Cell]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from netwright.nn.flops import forward_flops, on_meta, training_flops
-from netwright.nn.scan import SPAN, MinRecurrence, scan
+from netwright.nn.scan import SPAN, MinRecurrence, doubled_sum, running_sum, scan
 
 KINDS = ("mingru", "minlstm")
 
@@ -155,3 +155,11 @@ def test_on_the_meta_device_shapes_and_flops_are_those_of_the_equations(
 def test_on_a_processor_the_count_is_the_same() -> None:
     counted = forward_flops(MinRecurrence("mingru", 5, 7), {"x": torch.randn(2, 6, 5)})
     assert (counted.flops, counted.uncounted) == (2 * 2 * 6 * 5 * 7 * 3, {})
+
+
+@given(st.integers(1, 40), st.integers(0, 5))
+@settings(derandomize=True, deadline=None, max_examples=40)
+def test_sums_by_doubling_are_running_sums(places: int, seed: int) -> None:
+    x = torch.randn(2, 3, places, 4, generator=torch.Generator().manual_seed(seed)).double()
+    torch.testing.assert_close(doubled_sum(x), x.cumsum(2))
+    torch.testing.assert_close(running_sum(x), x.cumsum(2))

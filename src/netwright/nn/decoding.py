@@ -162,7 +162,7 @@ def choose(
     logits = penalised(logits, texts, how.repetition_penalty)
     if how.temperature == 0:
         return [int(i) for i in logits.argmax(1).tolist()]
-    shares = kept(logits / how.temperature, how).softmax(1).cpu()
+    shares = kept(logits.cpu() / how.temperature, how).softmax(1)
     return [int(i) for i in torch.multinomial(shares, 1, generator=generator)[:, 0].tolist()]
 
 

@@ -78,6 +78,23 @@ def scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
     return h
 
 
+def running_sum(x: Tensor) -> Tensor:
+    """Each place with all before it, summed over the third dimension; repeats bit for bit.
+
+    A card's own cumsum adds in no fixed order, and torch refuses it where runs have to repeat.
+    """
+    return doubled_sum(x) if x.is_cuda else x.cumsum(2)
+
+
+def doubled_sum(x: Tensor) -> Tensor:
+    """`running_sum` in log2 t additions of the whole (Hillis & Steele 1986)."""
+    step = 1
+    while step < x.shape[2]:
+        x = torch.cat([x[:, :, :step], x[:, :, step:] + x[:, :, :-step]], 2)
+        step *= 2
+    return x
+
+
 @final
 class MinRecurrence(nn.Module):
     """minGRU or minLSTM over a sequence, projected back to the width that it read.
