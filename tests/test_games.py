@@ -68,9 +68,11 @@ def test_the_judge_is_trained_once_and_known_by_its_hash() -> None:
     figures = face.evaluate(one, **QUIET).figures
     assert {"frechet", "classes", "sure", "agreed", "train_on_made"} <= set(figures)
     assert figures["frechet"]["n"] == 5
+    assert set(figures) <= set(image_generation.ImageGeneration.means)
     page = face.report(one).read_text("utf-8")
     assert "netwright train image-generation --data digits --structure cnn/tiny" in page
     assert "how the game stands" in page
+    assert "made samples of which the judge is at least 90 % sure" in page
     again = face.compare(  # the judge of a contest is the same run
         "image-generation",
         candidates="cnn/tiny",
@@ -147,6 +149,7 @@ def test_pictures_are_made_of_the_class_that_is_asked_for(
         assert Path("made", name).read_bytes() == Path("again", name).read_bytes()
     say.refused("there is no class 'ten'", "generate", "run", "--class", "ten", "--out", "other")
     assert "--out FOLDER" in say.refused("kept in files", "generate", "run").err
+    say.refused("cannot be asked for `prompt`", "generate", "run", "--prompt", "a", "--out", "b")
 
 
 def test_the_textbook_pair_has_the_textbook_shapes() -> None:

@@ -70,7 +70,7 @@ def test_one_picture_has_no_sheet_and_several_of_one_answer_are_numbered(tmp_pat
 def test_a_sheet_holds_only_so_many_pictures_of_one_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(made, "SHEET", 4)
+    monkeypatch.setattr(made, "TILES", 4)
     write([picture("a", count=3), picture("c", channels=3), picture("b", count=3)], tmp_path)
     assert pixels(tmp_path / "sheet.png").shape == (13, 11, 2)
 

@@ -4,7 +4,8 @@ import html
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -73,6 +74,42 @@ def test_a_run_says_its_figures_its_cost_and_its_folder() -> None:
     assert third == f"run: {Path('runs/a')}"
     bare = RunResult(Path("runs/a"), "stopped", "validation", {}, {})
     assert bare.text().splitlines() == ["validation (0 samples): ", third]
+
+
+def _ended(unit: str, best: float, value: float, count: int = 400) -> RunResult:
+    """A run of a game that was judged in training and at its end."""
+    last = {"value": value, "unit": unit, "higher": True, "n": 5, "paired": False}
+    best_of_all = {"round": 1200, "value": best}
+
+    class View:
+        folder = Path("runs/a")
+        spec: ClassVar = {"recipe": {"task": {"name": "image-generation"}}}
+        status = staticmethod(lambda: {"state": "finished"})
+        evaluated = staticmethod(lambda: False)
+        metrics = staticmethod(lambda: [{"validation": {"share": value}}])
+        cost = staticmethod(dict)
+        data = staticmethod(
+            lambda: {"figure": "share", "parts": {"validation": count}, "notes": ["cut short"]}
+        )
+        load = staticmethod(
+            lambda: SimpleNamespace(state={"best": best_of_all, "last": {"share": last}})
+        )
+
+    return RunResult.of(View())  # type: ignore[arg-type]
+
+
+def test_what_to_know_of_a_run_is_told_a_sentence_each() -> None:
+    first, *notes, _ = _ended("%", 0.9, 0.45).text().splitlines()
+    assert first == "validation (5 draws of what it makes): share 45.0 %"
+    assert notes == [
+        "note: cut short",
+        "note: share 90.0 % after 1,200 rounds was better than it ended, and how it ended is kept: "
+        "another --budget or --seed",
+    ]
+    assert _ended("", 10.0, 9.1).notes == ["cut short"]
+    assert len(_ended("", 10.0, 8.9).notes) == 2
+    assert _ended("%", 0.9, 0.88).notes == ["cut short"]
+    assert "12 samples" in _ended("%", 0.9, 0.9, 12).notes[1]
 
 
 @pytest.mark.parametrize("result", [DONE, Prediction({"seconds": 3.5}, ("3.5 s",))])

@@ -21,7 +21,9 @@ from netwright.tasks.base import Answer, Exhibit
 
 FORMS = ("csv", "parquet")
 """Of rows."""
-SHEET = 400
+SHEET = "sheet.png"
+"""All pictures on one."""
+TILES = 400
 """Pictures of the contact sheet at most."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet read a text as a formula; such a text begins with ' in a CSV file."""
@@ -35,7 +37,7 @@ class _Sheet:
 
     def add(self, pictures: Tensor) -> None:
         """(n, c, h, w)."""
-        for picture in pictures[: SHEET - len(self.pictures)]:
+        for picture in pictures[: TILES - len(self.pictures)]:
             if not self.pictures or picture.shape == self.pictures[0].shape:
                 self.pictures.append(picture.detach().cpu())
 
@@ -65,7 +67,7 @@ def write(answers: Iterable[Answer], folder: Path, form: str | None = None) -> l
         for name, data in _files(answer, form, tiles):
             _put(written, folder, name, data)
     if len(tiles.pictures) > 1:
-        _put(written, folder, "sheet.png", png(sheet(torch.stack(tiles.pictures))))
+        _put(written, folder, SHEET, png(sheet(torch.stack(tiles.pictures))))
     return list(written.values())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netwright import registry
+from netwright.files import number
 from netwright.specs import Refusal
 from netwright.train.judge import in_words
 from netwright.train.recipe import Named
@@ -51,17 +52,22 @@ class RunResult(Shown):
     cost: Mapping[str, Any]
     use: str = ""
     """The command that uses it."""
+    notes: Sequence[str] = ()
+    """What to know of the data and of how the training went, a sentence each."""
 
     @classmethod
     def of(cls, view: RunView) -> "RunResult":
         """What a run folder says."""
-        state = view.status()["state"]
+        state, data = view.status()["state"], view.data()
         use = usage(view.spec["recipe"]["task"]["name"], str(view.folder))
-        if view.evaluated():
-            return cls(view.folder, state, "test", view.result(), view.cost(), use)
-        lines = [m["validation"] for m in view.metrics() if "validation" in m]
-        last = view.load().state["last"] if lines else {}
-        return cls(view.folder, state, "validation", last, view.cost(), use)
+        part = "test" if view.evaluated() else "validation"
+        notes = [str(n) for n in data.get("notes", ())] + _few(part, data["parts"].get(part, 0))
+        if part == "test":
+            return cls(view.folder, state, part, view.result(), view.cost(), use, notes)
+        told = view.load().state if any("validation" in m for m in view.metrics()) else {}
+        last = told.get("last", {})
+        notes += _past_its_best(data["figure"], told.get("best", {}), last.get(data["figure"]))
+        return cls(view.folder, state, part, last, view.cost(), use, notes)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a figure."""
@@ -75,21 +81,47 @@ class RunResult(Shown):
             "part": self.part,
             "figures": dict(self.figures),
             "cost": dict(self.cost),
+            "notes": list(self.notes),
         }
 
     def text(self) -> str:
         """For a terminal."""
-        n = next((f["n"] for f in self.figures.values()), 0)
+        first = next(iter(self.figures.values()), {"n": 0})
+        units = "samples" if first.get("paired", True) else "draws of what it makes"
         said = [in_words(k, f["value"], f["unit"]) for k, f in self.figures.items()]
-        lines = [f"{self.part} ({n} samples): {', '.join(said)}"]
+        lines = [f"{self.part} ({first['n']} {units}): {', '.join(said)}"]
         c = self.cost
         if c:
             lines.append(
                 f"{c['parameters']:,} parameters, {c['steps']:,} steps, {c['seconds']:.1f} s of "
                 f"training, {c['training_flops']:.3g} FLOPs"
             )
+        lines += [f"note: {note}" for note in self.notes]
         lines.append(f"run: {self.folder}")
         return "\n".join(lines)
+
+
+FEW = 50
+"""Samples below which a figure is said to stand on few."""
+WORSE = {"%": 0.03}
+"""How far a figure may end behind its best, by unit, without a word; else a tenth of it."""
+
+
+def _few(part: str, count: int) -> list[str]:
+    if not 0 < count < FEW:
+        return []
+    return [f"the {part} part has {count} samples: its figures stand on few, and may be chance"]
+
+
+def _past_its_best(name: str, best: Mapping[str, Any], last: Mapping[str, Any] | None) -> list[str]:
+    """Say so where the training went on past its best: what is kept is how it ended."""
+    if not best or last is None:
+        return []
+    then, now = number(best["value"]), number(last["value"])
+    if abs(now - then) <= WORSE.get(last["unit"], 0.1 * abs(then)):
+        return []
+    was = f"{in_words(name, then, last['unit'])} after {best['round']:,} rounds"
+    return [f"{was} was better than it ended, and how it ended is kept: another --budget or --seed"]
 
 
 @dataclass(frozen=True)

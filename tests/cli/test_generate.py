@@ -82,7 +82,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, object]]:
 def test_pictures_are_written_and_the_last_lines_say_where(say: Say, drawn) -> None:
     said = say.well("generate", "run", "--count", "3", "--out", "made")
     assert said.out.splitlines() == [
-        "4 files in made",
+        "3 files in made",
         "all on one sheet: made/sheet.png",
         "next: netwright report run",
     ]

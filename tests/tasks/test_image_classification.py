@@ -182,6 +182,7 @@ def test_figures_agree_with_scikit_learn(n: int, classes: int) -> None:
     held = made(n, classes=classes)
     task, net = bound(held), drawn(held)
     figures = task.evaluate({"net": net}, held, "test")
+    assert set(figures) <= set(task.means)
     batch = fixed(task, held, train=False)
     shares = net(batch["x"]).softmax(1).detach().numpy()
     truth, guess, all_labels = batch["y"].numpy(), shares.argmax(1), range(classes)

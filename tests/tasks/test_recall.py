@@ -113,6 +113,7 @@ def test_a_batch_in_which_nothing_is_asked_has_a_loss_of_zero(pairs: Data) -> No
 def test_figures_are_counted_as_by_hand(pairs: Data) -> None:
     task, net = Recall(pairs.schema, Options()), Embedding(24)
     figures = task.evaluate({"net": net}, pairs, "test")
+    assert set(figures) <= set(task.means)
     batch = batch_of(task, pairs, 70, "test")
     hits, nats = [], []
     for symbols, answers in zip(batch["x"].tolist(), batch["y"].tolist(), strict=True):

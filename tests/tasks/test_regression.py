@@ -62,6 +62,7 @@ def test_the_loss_is_the_squared_error_over_the_samples() -> None:
 def test_figures_agree_with_scikit_learn() -> None:
     data = made()
     figures = Regression(data.schema, Options()).evaluate({"net": Linear()}, data, "test")
+    assert set(figures) <= set(Regression.means)
     batch = data.parts["test"].gather(torch.arange(700))
     said, y = Linear()(batch["x"]).detach(), batch["y"]
     assert figures["mse"].value == pytest.approx(mean_squared_error(y, said), rel=1e-6)

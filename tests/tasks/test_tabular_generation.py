@@ -113,6 +113,7 @@ def test_copies_teach_as_much_as_real_rows_and_shuffled_ones_do_not() -> None:
     task = task_of(data)
     good = task.evaluate({"generator": Copier(encoded)}, data, "test")
     bad = task.evaluate({"generator": Copier(encoded, shuffled=True)}, data, "test")
+    assert set(good) <= set(task.means)
     assert good["f1_on_made"].value > 0.9
     assert good["f1_on_real"].value > 0.9
     assert bad["f1_on_made"].value < 0.8

@@ -260,6 +260,7 @@ def test_every_text_is_judged_once_and_rows_stay_in_the_order_of_the_part() -> N
     data = texts(700, classes=3)
     task, net = bound(data), drawn(3)
     figures = task.evaluate({"net": net}, data, "test")
+    assert set(figures) <= set(task.means)
     assert sum(b for b, _ in net.shapes) == 700
     assert max(b * t for b, t in net.shapes) <= 16_384
     assert max(b for b, _ in net.shapes) <= 512

@@ -76,7 +76,13 @@ def test_files_of_no_form_say_what_is_taken(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no data set reads these files") as told:
         find_target(TASK, tmp_path)
     assert "image-folder" in told.value.why
+    assert "it holds files of the kind .txt" in told.value.why
     assert "one subfolder of pictures for each class" in told.value.do
+    with pytest.raises(InputError, match=r"it is one file, of the kind '\.txt'"):
+        find_target(TASK, tmp_path / "notes.txt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="the folder is empty"):
+        find_target(TASK, tmp_path / "empty")
 
 
 def test_a_foreign_name_is_shown_escaped() -> None:

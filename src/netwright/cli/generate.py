@@ -146,6 +146,7 @@ def _print(arguments: argparse.Namespace, coming: "Iterable[Answer]") -> None:
 
 def _write(arguments: argparse.Namespace, coming: "Iterable[Answer]") -> None:
     from netwright import face
+    from netwright.made import SHEET
 
     told: list[dict[str, Any]] = []
 
@@ -157,10 +158,11 @@ def _write(arguments: argparse.Namespace, coming: "Iterable[Answer]") -> None:
             yield answer
 
     written = face.write_made(seen(), arguments.out, arguments.form)
-    lines = [f"{len(written)} file{'' if len(written) == 1 else 's'} in {shown(arguments.out)}"]
+    sheet = [path for path in written if path.name == SHEET]
+    many = len(written) - len(sheet)
+    lines = [f"{many} file{'' if many == 1 else 's'} in {shown(arguments.out)}"]
     if len(written) == 1:
         lines = [f"written: {shown(written[0])}"]
-    elif written and written[-1].name == "sheet.png":
-        lines.append(f"all on one sheet: {shown(written[-1])}")
+    lines += [f"all on one sheet: {shown(path)}" for path in sheet]
     document = {"answers": told, "files": [str(path) for path in written]}
     emit(arguments, document, "\n".join(lines))

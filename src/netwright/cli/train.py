@@ -22,6 +22,8 @@ def add(verbs: Subparsers) -> None:
         "train one structure on one data set",
         "netwright train digits --structure cnn/small --budget 10s\n"
         "netwright train image-classification --data photos/ --structure transformer/small\n"
+        "netwright train image-generation --data photos/ --budget 10m\n"
+        "netwright train tabular-generation --data rows.csv --columns label=kind --budget 2m\n"
         "netwright train idx --data fashion/ --structure cnn/base --recipe mine.yaml --budget 10m",
     )
     add_target(parser)

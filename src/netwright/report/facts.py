@@ -22,6 +22,8 @@ class Figure:
     unit: str
     higher: bool
     n: int
+    says: str = ""
+    """What it means, in words."""
 
     @property
     def text(self) -> str:
@@ -86,6 +88,8 @@ def figures(view: RunView, task: str) -> Figures:
     else:
         part, found = "validation", _last(view)
     main = str(view.data().get("figure") or _main(task))
+    known = task in registry.names("tasks")  # an extension may be gone by now
+    says = registry.load("tasks", task).means if known else {}
     with well_formed("result.json"):
         made = [
             Figure(
@@ -94,6 +98,7 @@ def figures(view: RunView, task: str) -> Figures:
                 str(said["unit"]),
                 bool(said["higher"]),
                 int(said["n"]),
+                says.get(str(name), ""),
             )
             for name, said in found.items()
         ]

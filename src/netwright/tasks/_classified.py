@@ -18,6 +18,7 @@ from netwright.errors import InputError
 from netwright.metrics.base import Figure
 from netwright.specs import Batch, Frozen, Labels, Part, Scorer
 from netwright.tasks._labelled import (
+    MEANS,
     answers,
     class_exhibits,
     device_of,
@@ -43,6 +44,7 @@ class Classification(Task):
     """One label out of several for each sample."""
 
     figure = "accuracy"
+    means = MEANS
     options: Options
     column: str
     """Name of what is read."""

@@ -23,6 +23,7 @@ from netwright.tasks._game import Game, GameTask
 from netwright.tasks._labelled import device_of
 from netwright.tasks._learner import learned
 from netwright.tasks._likeness import (
+    MEANS,
     REALS,
     Real,
     alike,
@@ -70,6 +71,7 @@ class JudgedGame(GameTask):
 
     Request = Asked
     figure = "frechet"
+    means = MEANS
     form: Form
     column: str
     label: str | None

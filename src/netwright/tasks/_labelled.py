@@ -17,6 +17,15 @@ from netwright.tasks.base import Answer, Exhibit
 
 Kind = TypeVar("Kind", Pictures, Labels, Text, Sound, Table)
 
+MEANS = {
+    "accuracy": "samples whose likeliest class is the right one",
+    "top5": "samples whose class is among the five likeliest",
+    "f1_macro": "mean over classes of F1, where rare classes count as much as frequent ones",
+    "log_loss": "how surprised it is by the right class; 0: never",
+    "ece": "how far its confidence is from how often it is right (expected calibration error)",
+    "accuracy_flip": "accuracy where a picture and its mirror image are asked together",
+}
+"""What each figure says."""
 MISTAKES = 24
 """Samples shown of those that were wrong with the highest confidence."""
 

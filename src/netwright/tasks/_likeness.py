@@ -162,6 +162,27 @@ def saturated(real: Tensor, fake: Tensor) -> list[str]:
     return [f"The discriminator puts the real sample first in {100 * right:.0f} % of pairs."]
 
 
+MEANS = {
+    "frechet": "how far made samples are from real ones, by mean and spread of what a judge sees",
+    "kernel": "the same distance by pairs of samples, which few samples do not bias",
+    "precision": "made samples that lie among real ones",
+    "recall": "real samples that lie among made ones: low where it makes few kinds",
+    "density": "how crowded with real samples the places of made ones are; real ones: about 1",
+    "coverage": "real samples that have a made one near them",
+    "novelty": "distance to the nearest training sample, over that of real ones; near 0 it copies",
+    "frechet_of_real": "the same distance between two sets of real samples: the best there is",
+    "precision_of_real": "precision of real samples: what can be reached",
+    "recall_of_real": "recall of real samples: what can be reached",
+    "coverage_of_real": "coverage of real samples: what can be reached",
+    "sure": "made samples of which the judge is at least 90 % sure, whatever it takes them for",
+    "sure_of_real": "the same of real samples: what can be expected",
+    "classes": "classes that the sure ones hit, each at least a tenth as often as its fair share",
+    "agreed": "made samples that the judge takes for the class that was asked for",
+    "agreed_on_real": "real samples that the judge takes for what they are",
+    "train_on_made": "accuracy on real samples of a learner that saw made ones alone",
+    "train_on_real": "the same where it saw as many real ones: what can be reached",
+}
+"""What each figure says."""
 NEARNESS = ("recall", "precision")
 LOW = 0.15
 """Share of what real samples reach below which a figure is worth a word."""

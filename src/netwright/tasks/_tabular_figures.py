@@ -19,6 +19,19 @@ from netwright.rows import Columns, decode, records
 from netwright.specs import Categorical, Table
 from netwright.tasks.base import Exhibit
 
+MEANS = {
+    "f1_on_made": "F1 on real rows, mean over classes, of a learner that saw made rows alone",
+    "accuracy_on_made": "accuracy on real rows of a learner that saw made rows alone",
+    "f1_on_real": "the same F1 where it saw as many real rows: what can be reached",
+    "accuracy_on_real": "the same accuracy where it saw as many real rows: what can be reached",
+    "marginal": "how far the columns are from real ones, each by itself; 0: the same",
+    "pairwise": "how far the dependences of pairs of columns are from real ones; 0: the same",
+    "novelty": "distance to the nearest training row, over that of real rows; near 0 it copies",
+    "good": "made rows that lie within three deviations of a mode",
+    "modes": "modes that are hit by a good row",
+    "kl": "how unevenly the modes are hit, in nats; 0: all alike",
+}
+"""What each figure says."""
 NEAR = 5_000
 """Rows whose nearest neighbours are looked for, at most."""
 GOOD = 3.0

@@ -11,6 +11,18 @@ from torch import Tensor
 
 from netwright.metrics.base import Figure
 
+MEANS = {
+    "nats_per_character": "how surprised it is by each character, in nats; 0: never",
+    "bits_per_character": "the same in bits: what a character would take, packed by it",
+    "bits_per_byte": "the same by byte",
+    "perplexity": "among how many equally likely symbols it is in doubt",
+    "word_perplexity": "among how many equally likely words it is in doubt, whatever the symbols",
+}
+"""What each figure says."""
+MEANS |= {
+    f"{name}_mixture": f"{said}; mixed with an n-gram of the training text"
+    for name, said in MEANS.items()
+}
 MAIN = {"words": "word_perplexity", "characters": "nats_per_character"}
 """What the verdict is about, by kind of codec."""
 

@@ -153,6 +153,8 @@ class Task(ABC):
     """What is trained where no structure is named."""
     players: ClassVar[tuple[str, ...]] = ("net",)
     """Names of the roles that are trained."""
+    means: ClassVar[Mapping[str, str]] = {}
+    """What each figure says, in words for people who do not know its name."""
     asked: ClassVar[str] = ""
     """What follows `netwright generate RUN` in an example; empty where it generates nothing."""
 

@@ -6,7 +6,7 @@ Dimensions: b batch, n rows of a part, t places, m asked places of a batch, v sy
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +56,10 @@ class Recall(Task):
 
     Config = Options
     figure = "recall"
+    means: ClassVar = {
+        "recall": "symbols that were asked for and recalled",
+        "nats": "how surprised it is by a symbol that was asked for; 0: never",
+    }
     data = "associative-recall"
 
     def __init__(self, schema: Schema, config: Frozen) -> None:

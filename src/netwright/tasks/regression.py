@@ -5,6 +5,7 @@ Dimensions: b batch, n samples of a part, t places, f features, k numbers.
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -36,6 +37,10 @@ class Regression(Task):
 
     Config = Options
     figure = "mse"
+    means: ClassVar = {
+        "mse": "mean of the squared errors",
+        "mae": "mean of the errors' sizes",
+    }
     data = "adding"
 
     def __init__(self, schema: Schema, config: Frozen) -> None:

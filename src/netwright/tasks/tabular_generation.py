@@ -59,6 +59,7 @@ class TabularGeneration(GameTask):
     Request = Asked
     data = "table"
     structure = "mlp/small"
+    means = _tabular_figures.MEANS
     asked = "--count 100 --out FOLDER"
 
     def __init__(self, schema: Schema, config: Frozen) -> None:

@@ -20,6 +20,7 @@ from netwright.errors import InputError, escaped, shown
 from netwright.metrics.base import Figure
 from netwright.specs import Batch, Frozen, Labels, Part, Schema, Scorer, Signature, Text
 from netwright.tasks._labelled import (
+    MEANS,
     answers,
     class_exhibits,
     column_of,
@@ -83,6 +84,7 @@ class TextClassification(Task):
 
     Config = Options
     figure = "accuracy"
+    means = MEANS
     data = "docstrings"
 
     def __init__(self, schema: Schema, config: Frozen) -> None:

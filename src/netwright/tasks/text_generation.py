@@ -32,7 +32,7 @@ from netwright.tasks._streams import (
     windows_in,
 )
 from netwright.tasks._text_exhibits import shown_of
-from netwright.tasks._text_figures import figures, main_figure
+from netwright.tasks._text_figures import MEANS, figures, main_figure
 from netwright.tasks.base import (
     Answer,
     DataLike,
@@ -76,6 +76,7 @@ class TextGeneration(Task):
     Config = Options
     Request = TextRequest
     figure = "nats_per_character"
+    means = MEANS
     data = "python-library"
     asked = '--prompt "..."'
 

@@ -1,12 +1,17 @@
 """What a user names: a task or a data set, a structure for each role, own files."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from netwright import registry
 from netwright.datasets.base import Dataset
 from netwright.errors import InputError, nearest, shown
 from netwright.train.recipe import Named, split_candidate
+
+MANY = 1000
+"""Files of a folder that are looked at to say what is in it."""
 
 
 def find_target(
@@ -70,10 +75,19 @@ def _own_files(task: str, path: Path, datasets: tuple[str, ...]) -> Named:
     forms = [registry.load("datasets", name).files for name in serving]
     raise InputError(
         "no data set reads these files",
-        why=f"{task} takes {', '.join(serving)}",
+        why=f"{_held(path)}; {task} takes {', '.join(serving)}",
         file=shown(path),
         do=" or ".join(filter(None, forms)) or "netwright list",
     )
+
+
+def _held(path: Path) -> str:
+    """What a user would see there."""
+    if path.is_file():
+        return f"it is one file, of the kind '{shown(path.suffix)}'"
+    files = islice((p for p in path.rglob("*") if p.is_file()), MANY)
+    kinds = [shown(kind) or "none" for kind, _ in Counter(p.suffix for p in files).most_common(4)]
+    return f"it holds files of the kind {', '.join(kinds)}" if kinds else "the folder is empty"
 
 
 def _served(dataset: Dataset) -> tuple[str, ...]:
