@@ -125,12 +125,18 @@ def choices(table: Table) -> Sequence[tuple[str, slice]]:
 
 
 def records(table: Table, columns: Columns) -> list[list[object]]:
-    """Plain cells, row by row, in the order of the columns: int, float, str or None.
+    """Plain cells, row by row, in the order of `table.names`: int, float, str or None.
 
     Categories of whole numbers alone are whole numbers again.
     """
     cells: list[list[object]] = []
-    for column in table.columns:
+    known, fixed = {column.name: column for column in table.columns}, dict(table.fixed)
+    count = len(columns[table.columns[0].name])
+    for name in table.names:
+        if name not in known:
+            cells.append([fixed[name]] * count)
+            continue
+        column = known[name]
         values = columns[column.name].tolist()
         if isinstance(column, Categorical) and column.whole:
             cells.append([None if value is None else int(value) for value in values])

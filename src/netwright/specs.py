@@ -281,6 +281,16 @@ class Table(Frozen):
     """Of a made-up mixture, whose modes can be counted; in the units of the columns."""
     spread: float = 0.0
     """Deviation of each of its bells."""
+    fixed: tuple[tuple[str, int | float | str | None], ...] = ()
+    """Name and value of columns with one value, or none, in all rows: nothing is learned of them,
+    and made rows have them again."""
+    order: tuple[str, ...] = ()
+    """Names of `columns` and `fixed` as the table has them; (): as `columns` are."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all columns of a made row, in order."""
+        return self.order or tuple(c.name for c in self.columns)
 
     @property
     def form(self) -> Vector:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright import registry, rows
+from netwright.datasets._table_cells import plain
 from netwright.datasets._table_kinds import Cells, look
 from netwright.datasets._table_parts import Origin, assemble
 from netwright.datasets.base import Data, Tensors
@@ -258,12 +259,17 @@ def test_a_number_that_many_rows_share_stands_for_itself(tmp_path: Path) -> None
     assert numbers(opened(put(tmp_path, hours, head)), "hours").special == ()
 
 
-def test_columns_that_say_nothing_are_left_out_and_told(tmp_path: Path) -> None:
+def test_columns_that_say_nothing_are_told_and_come_back(tmp_path: Path) -> None:
     made = [["x", "", i, *row] for i, row in enumerate(people())]
     data = opened(put(tmp_path, made, ("same", "gone", "", *HEAD)))
     assert [c.name for c in table(data).columns] == list(HEAD)
-    assert "column 'same' holds one value and was left out" in data.notes
-    assert "column 'gone' is empty and was left out" in data.notes
+    assert "column 'same' holds one value, which every made row has again" in data.notes
+    assert "column 'gone' is empty, which every made row has again" in data.notes
+    assert table(data).names == ("same", "gone", *HEAD)
+    encoded = data.parts["test"].gather(torch.arange(3))["row"]
+    for row in rows.records(table(data), rows.decode(table(data), encoded)):
+        assert row[:2] == ["x", None]
+        assert len(row) == 2 + len(HEAD)
     assert "column '' has no name and was left out" in data.notes
     error = refusal(put(tmp_path, made, ("same", "gone", "", *HEAD)), columns="label=same")
     assert error.what == "the label 'same' holds one value"
@@ -456,3 +462,12 @@ def test_how_often_each_word_stands_in_training_is_kept(tmp_path: Path) -> None:
         table(data), data.parts["train"].gather(torch.arange(len(data.parts["train"])))["row"]
     )
     assert kind.shares[0] == pytest.approx(np.mean(train["kind"] == "a"))
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("7", 7), ("7.0", 7), ("-3", -3), ("7.5", 7.5), ("007", "007"), ("inf", "inf"), ("x", "x")],
+)
+def test_a_fixed_cell_keeps_its_type(cell: str, value: object) -> None:
+    assert plain(cell) == value
+    assert type(plain(cell)) is type(value)

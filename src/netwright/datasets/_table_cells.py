@@ -1,5 +1,6 @@
 """What the cells of a table say: empty, a number and its digits, a date, a word."""
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -31,6 +32,15 @@ def cleaned(cell: str | None) -> str | None:
 def number(cell: str) -> float | None:
     """The number that a cell holds, which may be infinite; None where it holds none."""
     return float(cell) if NUMBER.fullmatch(cell) or ENDLESS.fullmatch(cell) else None
+
+
+def plain(cell: str) -> int | float | str:
+    """A cell as a number where it holds a finite one; a code such as 007 stays text."""
+    value = None if CODE.fullmatch(cell) else number(cell)
+    if value is None or not math.isfinite(value):
+        return cell
+    whole = whole_word(cell)
+    return int(whole) if WHOLE.fullmatch(cell) and len(whole) <= 18 else value
 
 
 def whole_word(cell: str) -> str:

@@ -1,7 +1,8 @@
 """What the columns of a table are: numbers or words, found by their cells or asked for.
 
-Columns that are empty or hold one value are left out and told. A column that no generator of rows
-can learn (free text, dates, thousands of categories, infinities) is refused with what would help.
+Of columns that are empty or hold one value nothing is learned, which is told. A column that no
+generator of rows can learn (free text, dates, thousands of categories, infinities) is refused with
+what would help.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from netwright.datasets._table_cells import (
     cleaned,
     decimals,
     number,
+    plain,
     whole_word,
 )
 from netwright.datasets._table_roles import EXAMPLE, Role
@@ -76,6 +78,9 @@ class Known:
     """As `netwright.rows.Columns`."""
     label: str | None
     notes: Sequence[str]
+    fixed: Mapping[str, int | float | str | None]
+    order: Sequence[str]
+    """All columns that a made row has, as `netwright.specs.Table`."""
 
 
 @dataclass(slots=True)
@@ -86,6 +91,7 @@ class _Found:
     cells: dict[str, NDArray[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     counted: list[str] = field(default_factory=list)
+    fixed: dict[str, int | float | str | None] = field(default_factory=dict)
 
 
 def look(table: Cells, roles: Mapping[int, Role]) -> Known:
@@ -94,7 +100,7 @@ def look(table: Cells, roles: Mapping[int, Role]) -> Known:
     for place, (name, raw) in enumerate(zip(table.names, table.columns, strict=True)):
         role = roles.get(place)
         cells = [cleaned(cell) for cell in raw]
-        if role == "drop" or _dropped(table, name, role, cells, found.notes):
+        if role == "drop" or _dropped(table, name, role, cells, found):
             continue
         _column(table, name, role, cells, found)
         label = name if role == "label" else label
@@ -108,7 +114,9 @@ def look(table: Cells, roles: Mapping[int, Role]) -> Known:
         )
     if gaps := [kind.name for kind in found.kinds if kind.missing]:
         found.notes.append(f"cells are empty in the columns {_listed(gaps)}")
-    return Known(found.kinds, found.cells, label, found.notes)
+    kept = {*found.fixed, *found.cells}
+    order = [name for name in table.names if name in kept]
+    return Known(found.kinds, found.cells, label, found.notes, found.fixed, order)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -117,18 +125,17 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _dropped(
-    table: Cells, name: str, role: Role | None, cells: Sequence[str | None], notes: list[str]
+    table: Cells, name: str, role: Role | None, cells: Sequence[str | None], found: _Found
 ) -> bool:
-    """Whether a column says nothing, which is told; InputError if it is the label."""
+    """Whether there is nothing to learn in a column, which is told; InputError if it is the label.
+
+    With a name it is fixed, and comes back in made rows.
+    """
     values = set(cells)
-    if not name:
-        reason = "has no name"
-    elif values <= {None}:
-        reason = "is empty"
-    elif len(values) == 1:
-        reason = "holds one value"
-    else:
+    if name and len(values) > 1:
         return False
+    reason = "holds one value" if any(values) else "is empty"
+    reason = reason if name else "has no name"
     if role == "label":
         raise InputError(
             f"the label '{shown(name)}' {reason}",
@@ -136,7 +143,12 @@ def _dropped(
             do="name another one: --columns label=...",
             file=table.file,
         )
-    notes.append(f"column '{shown(name)}' {reason} and was left out")
+    if not name:
+        found.notes.append(f"column '' {reason} and was left out")
+        return True
+    (value,) = values
+    found.fixed[name] = None if value is None else plain(value)
+    found.notes.append(f"column '{shown(name)}' {reason}, which every made row has again")
     return True
 
 
@@ -153,8 +165,8 @@ def _column(
             found.cells[name] = numbers
             return
         found.counted.append(name)
-    plain = numbers is not None or (role == "label" and all(map(_is_whole, there)))
-    words = [cell if cell is None or not plain else whole_word(cell) for cell in cells]
+    whole = numbers is not None or (role == "label" and all(map(_is_whole, there)))
+    words = [cell if cell is None or not whole else whole_word(cell) for cell in cells]
     different = {word for word in words if word is not None}
     if role is None and numbers is None:
         _no_dates(table, name, cells, different)

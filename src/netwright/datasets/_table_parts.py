@@ -6,7 +6,7 @@ Dimensions: n rows, w width of an encoded row.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +50,9 @@ class Origin:
     file: Path | str = ""
     notes: Sequence[str] = ()
     quarantine: Sequence[Quarantined] = ()
+    fixed: Mapping[str, int | float | str | None] = field(default_factory=dict)
+    """Columns of which nothing is learned: see `Table`."""
+    order: Sequence[str] = ()
 
 
 def assemble(
@@ -68,7 +71,9 @@ def assemble(
     places = _cut(codes, None if target is None else codes[target], options, origin.file)
     train = places["train"].numpy()
     columns = tuple(_column(kind, cells[kind.name], train, options.modes) for kind in kinds)
-    table = Table(columns=columns, target=target)
+    table = Table(
+        columns=columns, target=target, fixed=tuple(origin.fixed.items()), order=tuple(origin.order)
+    )
     generator = torch.Generator().manual_seed(options.seed)
     encoded = rows.encode(table, cells, generator)
     parts = {part: Tensors({"row": encoded[places[part]].contiguous()}) for part in PARTS}

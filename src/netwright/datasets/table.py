@@ -91,7 +91,7 @@ class TableSet(Dataset):
                 file=cells.file,
             )
         known = look(cells, placed(wanted, cells.names, cells.file))
-        origin = Origin(cells.file, known.notes, bad)
+        origin = Origin(cells.file, known.notes, bad, known.fixed, known.order)
         return assemble(known.kinds, known.cells, _target(known), config, origin)
 
     def read(self, schema: Schema, inputs: Sequence[Path]) -> Iterator[tuple[str, Batch]]:

@@ -34,6 +34,8 @@ MEANS = {
 """What each figure says."""
 NEAR = 5_000
 """Rows whose nearest neighbours are looked for, at most."""
+WIDE = 10
+"""Columns of a row that is shown, at most."""
 GOOD = 3.0
 """Deviations from the nearest centre within which a sample of a known mixture is good."""
 
@@ -150,10 +152,12 @@ def shown(table: Table, real: Tensor, made: Tensor, count: int) -> list[Exhibit]
 
 
 def lines(table: Table, encoded: Tensor) -> tuple[str, ...]:
-    """Names, then a line for each row, cells between bars."""
+    """Names, then a line for each row, cells between bars; of a wide table the first cells."""
     cells = records(table, decode(table, encoded))
-    head = " | ".join(column.name for column in table.columns)
-    return (head, *(" | ".join(map(_cell, row)) for row in cells))
+    more = len(table.names) - WIDE
+    end = [f"{more} more"] if more > 0 else []
+    head = " | ".join([*table.names[:WIDE], *end])
+    return (head, *(" | ".join(map(_cell, row[:WIDE])) for row in cells))
 
 
 def _cell(value: object) -> str:

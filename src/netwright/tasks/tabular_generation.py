@@ -185,8 +185,9 @@ class TabularGeneration(GameTask):
             truncation=request.truncation,
         )
         cells = rows.records(self.table, rows.decode(self.table, x))
-        names = [c.name for c in self.table.columns]
-        yield Answer("rows", {"columns": names, "rows": cells}, words=f"{len(cells)} rows")
+        yield Answer(
+            "rows", {"columns": list(self.table.names), "rows": cells}, words=f"{len(cells)} rows"
+        )
 
     def exhibits(
         self, nets: Nets, data: DataLike, part: str, generator: Generator
