@@ -86,6 +86,15 @@ def test_the_judge_is_trained_once_and_known_by_its_hash() -> None:
     assert len(list(Path("runs/judges").iterdir())) == 1
 
 
+def test_the_training_of_a_judge_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    said = Say(capsys)
+    words = ("--recipe", "small.yaml", "--budget", "1steps", "--threads", "1", "--out", "one")
+    lines = said.well("train", "image-generation", "--structure", "cnn/tiny", *words).err
+    first, *after = lines.splitlines()
+    assert first.startswith("judge: cnn/tiny is trained once, into digits-")
+    assert any(line.startswith("judge ") and "3 of 3 steps" in line for line in after)
+
+
 def test_what_cannot_be_played_is_told_before_a_judge_is_trained() -> None:
     with pytest.raises(InputError, match="convolution needs neighbours"):
         face.train("tabular-generation", structure="cnn/tiny", budget="1steps", **QUIET)
