@@ -67,7 +67,8 @@ def games() -> list[Row]:
             f"{floor} {f['f1_on_made'] / f['f1_on_real']:.2f}"
             for floor, f in found["floors"].items()
         )
-        said = f"{m['f1_on_made'] / m['f1_on_real']:.2f} ({percent(m['f1_on_made'])}); {beside}"
+        share = f"{m['f1_on_made'] / m['f1_on_real']:.2f} ({percent(m['f1_on_made'])})"
+        said = f"{share}; {beside} ({trained(found)})"
         rows.append((f"{title}, F1 of train-on-made / train-on-real", said, "0.95"))
     if found := read("game-sound"):
         m = found["mean"]
