@@ -52,7 +52,7 @@ def write(name: str, values: Mapping[str, Any], out: Path | None = None) -> Path
     path.parent.mkdir(parents=True, exist_ok=True)
     words = [Path(sys.argv[0]).name, *(Path(w).name if "/" in w else w for w in sys.argv[1:])]
     document = {
-        "name": name,
+        "name": path.stem,
         "command": f"python benchmarks/{' '.join(words)}",
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),

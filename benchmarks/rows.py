@@ -19,7 +19,7 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def cores(threads: int) -> str:
+def in_threads(threads: int) -> str:
     return f"{threads} thread{'s' if threads > 1 else ''}"
 
 

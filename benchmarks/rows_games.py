@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rows import Row, cores, ladder, percent, read
+from rows import Row, in_threads, ladder, percent, read
 
 GAMES = (
     ("plain", "the textbook pair at 32 px, ours / a plain PyTorch loop", "2.0"),
@@ -14,10 +14,9 @@ GAMES = (
 def trained(found: dict[str, Any]) -> str:
     """How the runs of a game were trained."""
     first, many = found["runs"][0], len(found["runs"])
+    steps = sum(r["steps"] for r in found["runs"]) / many
     seeds = f"{many} seed{'s' if many > 1 else ''}"
-    return (
-        f"{seeds}, {first['steps']:,} rounds, {first['seconds']:.0f} s, {cores(found['threads'])}"
-    )
+    return f"{seeds}, {steps:,.0f} rounds, {first['seconds']:.0f} s, {in_threads(found['threads'])}"
 
 
 def games() -> list[Row]:
@@ -68,7 +67,8 @@ def games() -> list[Row]:
             for floor, f in found["floors"].items()
         )
         share = f"{m['f1_on_made'] / m['f1_on_real']:.2f} ({percent(m['f1_on_made'])})"
-        said = f"{share}; {beside} ({trained(found)})"
+        floors = "; floors of the first" if len(found["runs"]) > 1 else ""
+        said = f"{share}; {beside} ({trained(found)}{floors})"
         rows.append((f"{title}, F1 of train-on-made / train-on-real", said, "0.95"))
     if found := read("game-sound"):
         m = found["mean"]
@@ -81,5 +81,5 @@ def games() -> list[Row]:
     for threads in (1, 2):
         for key, title, wanted in GAMES:
             if row := ladder(f"game-{threads}", key, title, wanted):
-                rows.append((f"{title}, {cores(threads)}", *row[1:]))
+                rows.append((f"{title}, {in_threads(threads)}", *row[1:]))
     return rows

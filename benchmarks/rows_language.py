@@ -1,6 +1,6 @@
 """Rows of language: quality, speed against peers, parity, floors."""
 
-from rows import Row, cores, ladder, percent, read
+from rows import Row, in_threads, ladder, percent, read
 
 LANGUAGE = (
     ("shakespeare-rnn", "tiny-shakespeare, last 10 %, rnn", "1.49"),
@@ -51,7 +51,7 @@ def language(name: str, title: str, wanted: str) -> Row | None:
     seconds, threads = max(r["seconds"] for r in runs), found["threads"]
     seeds = f"{len(runs)} seed{'s' if len(runs) > 1 else ''}"
     size = f"{runs[0]['parameters'] / 1e6:.2f}M weights"
-    inside = f"{seeds}, {seconds:.0f} s, {cores(threads)}, {size}"
+    inside = f"{seeds}, {seconds:.0f} s, {in_threads(threads)}, {size}"
     return title, f"{'; '.join(parts)} ({inside})", wanted
 
 
@@ -63,9 +63,14 @@ SPEED = (
     ("language", "lstm-inference-tuned", "LSTM inference, ours / Keras tuned fp32", "3.4"),
     ("language", "transformer-inference-tuned", "Transformer inference, the same", "1.3"),
     ("trainer", "trainer", "training, 4 x 256, ours / Trainer of transformers", "1.3"),
-    ("trainer", "trainer-fused", "the same, Trainer with fused AdamW", "1.3"),
+    ("trainer", "trainer-fused", "the same, Trainer with GELU in one kernel", "1.3"),
     ("trainer", "trainer-bf16", "the same, both in bf16", "1.3"),
-    ("trainer", "trainer-fused-bf16", "the same, both in bf16, Trainer with fused AdamW", "1.3"),
+    (
+        "trainer",
+        "trainer-fused-bf16",
+        "the same, bf16, Trainer with GELU in one kernel",
+        "1.3",
+    ),
     ("trainer", "ours-bf16", "the same, ours in bf16 / Trainer in fp32", "1.8"),
     ("decoding", "ours", "decoding, 13.9M weights, batch 1, ours / `generate`", "1.45"),
     ("decoding", "ours-int8", "decoding in int8, the same", "2.4"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rows import RESULTS, Row, cores, ladder, percent, read
+from rows import RESULTS, Row, in_threads, ladder, percent, read
 from rows_games import games
 from rows_language import LANGUAGE, language, parity, speed, text_floors
 
@@ -31,7 +31,7 @@ def accuracy(name: str, title: str, wanted: str) -> Row | None:
     flip = [r["test"]["accuracy_flip"] for r in runs if "accuracy_flip" in r["test"]]
     extra = f"; with test-time flip {percent(sum(flip) / len(flip))}" if flip else ""
     seconds = max(r["seconds"] for r in runs)
-    inside = f"{seeds}, {seconds:.0f} s, {cores(found['threads'])}{extra}"
+    inside = f"{seeds}, {seconds:.0f} s, {in_threads(found['threads'])}{extra}"
     said = f"{percent(found['accuracy'])} ({inside})"
     return title, said, wanted
 
@@ -123,7 +123,7 @@ def all_rows() -> list[Row]:
                 ladder,
                 f"keras-{t}",
                 key,
-                f"{title}, {cores(t)}",
+                f"{title}, {in_threads(t)}",
                 wanted[t - 1],
             )
             for key, title, wanted in LADDER

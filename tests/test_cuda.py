@@ -57,7 +57,7 @@ APPLIED = {
     "text": "novel.txt",
 }
 MADE: dict[str, dict[str, object]] = {
-    "text": {"prompt": ["the wind"], "length": 12},
+    "text": {"prompt": ["the wind"], "length": 12, "top_p": 0.9},
     "image-generation": {"count": 3},
     "tabular-generation": {"count": 3},
     "audio-generation": {"count": 3},
@@ -125,7 +125,8 @@ def test_a_run_that_is_cut_ends_as_one_that_was_not_is_judged_and_applied(
         if target in APPLIED:
             assert list(face.predict(whole, [APPLIED[target]], device=device))
         if target in MADE:
-            assert list(face.generate(whole, MADE[target], device=device))
+            one, two = (list(face.generate(whole, MADE[target], device=device)) for _ in range(2))
+            assert [a.value for a in one] == [a.value for a in two]
 
 
 def test_a_contest_is_held_and_the_cost_is_told() -> None:

@@ -107,8 +107,12 @@ def test_what_to_know_of_a_run_is_told_a_sentence_each() -> None:
         "another --budget or --seed",
     ]
     assert _ended("", 10.0, 9.1).notes == ["cut short"]
+    assert _ended("", 0.0, 9.1).notes == ["cut short"]
+    assert _ended("", 10.0, float("nan")).notes == ["cut short"]
+    assert len(_ended("%", 0.9, 0.86, 40).notes) == 2  # two of 40 samples, and that they are few
     assert len(_ended("", 10.0, 8.9).notes) == 2
     assert _ended("%", 0.9, 0.88).notes == ["cut short"]
+    assert "\x1b" not in RunResult(Path("a"), "", "test", {}, {}, notes=["\x1b[1m"]).text()
     assert "12 samples" in _ended("%", 0.9, 0.9, 12).notes[1]
 
 

@@ -1,12 +1,14 @@
 """What the public face gives back: plain values that print, make frames and show in notebooks."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from netwright import registry
+from netwright.errors import escaped
 from netwright.files import number
 from netwright.specs import Refusal
 from netwright.train.judge import in_words
@@ -53,7 +55,7 @@ class RunResult(Shown):
     use: str = ""
     """The command that uses it."""
     notes: Sequence[str] = ()
-    """What to know of the data and of how the training went, a sentence each."""
+    """What to know of the data and, until it is evaluated, of how the training ended."""
 
     @classmethod
     def of(cls, view: RunView) -> "RunResult":
@@ -61,12 +63,13 @@ class RunResult(Shown):
         state, data = view.status()["state"], view.data()
         use = usage(view.spec["recipe"]["task"]["name"], str(view.folder))
         part = "test" if view.evaluated() else "validation"
-        notes = [str(n) for n in data.get("notes", ())] + _few(part, data["parts"].get(part, 0))
+        count = int(data["parts"].get(part, 0))
+        notes = [str(n) for n in data.get("notes", ())] + _few(part, count)
         if part == "test":
             return cls(view.folder, state, part, view.result(), view.cost(), use, notes)
         told = view.load().state if any("validation" in m for m in view.metrics()) else {}
-        last = told.get("last", {})
-        notes += _past_its_best(data["figure"], told.get("best", {}), last.get(data["figure"]))
+        last, figure = told.get("last", {}), str(data.get("figure", ""))
+        notes += _past_its_best(figure, told.get("best", {}), last.get(figure), count)
         return cls(view.folder, state, part, last, view.cost(), use, notes)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -96,15 +99,16 @@ class RunResult(Shown):
                 f"{c['parameters']:,} parameters, {c['steps']:,} steps, {c['seconds']:.1f} s of "
                 f"training, {c['training_flops']:.3g} FLOPs"
             )
-        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"note: {escaped(note)}" for note in self.notes]
         lines.append(f"run: {self.folder}")
         return "\n".join(lines)
 
 
 FEW = 50
 """Samples below which a figure is said to stand on few."""
-WORSE = {"%": 0.03}
-"""How far a figure may end behind its best, by unit, without a word; else a tenth of it."""
+WORSE = 0.03
+"""How far a share may end behind its best without a word, and no less than two samples; another
+figure may by a tenth of it."""
 
 
 def _few(part: str, count: int) -> list[str]:
@@ -113,12 +117,15 @@ def _few(part: str, count: int) -> list[str]:
     return [f"the {part} part has {count} samples: its figures stand on few, and may be chance"]
 
 
-def _past_its_best(name: str, best: Mapping[str, Any], last: Mapping[str, Any] | None) -> list[str]:
+def _past_its_best(
+    name: str, best: Mapping[str, Any], last: Mapping[str, Any] | None, count: int
+) -> list[str]:
     """Say so where the training went on past its best: what is kept is how it ended."""
     if not best or last is None:
         return []
     then, now = number(best["value"]), number(last["value"])
-    if abs(now - then) <= WORSE.get(last["unit"], 0.1 * abs(then)):
+    slack = max(WORSE, 2 / max(1, count)) if last["unit"] == "%" else 0.1 * abs(then)
+    if not (math.isfinite(then) and math.isfinite(now)) or abs(now - then) <= slack or then == 0:
         return []
     was = f"{in_words(name, then, last['unit'])} after {best['round']:,} rounds"
     return [f"{was} was better than it ended, and how it ended is kept: another --budget or --seed"]

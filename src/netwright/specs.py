@@ -8,9 +8,9 @@ read, so that a trained net can be applied where its data is not.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netwright._frozen import Frozen as Frozen
 from netwright.codecs import AnyCodec
@@ -285,7 +285,14 @@ class Table(Frozen):
     """Name and value of columns with one value, or none, in all rows: nothing is learned of them,
     and made rows have them again."""
     order: tuple[str, ...] = ()
-    """Names of `columns` and `fixed` as the table has them; (): as `columns` are."""
+    """Names of `columns` and `fixed` as the table has them; (): `columns`, and nothing is fixed."""
+
+    @model_validator(mode="after")
+    def _has_an_order(self) -> Self:
+        names = [*(c.name for c in self.columns), *(name for name, _ in self.fixed)]
+        if (self.order or self.fixed) and sorted(self.order) != sorted(names):
+            raise ValueError("the order names other columns than there are")
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:

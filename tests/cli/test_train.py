@@ -250,7 +250,7 @@ def own(say: Say, sentence: str, folder: str) -> None:
 
 def test_a_folder_without_pictures_is_refused(say: Say) -> None:
     Path("photos/cat").mkdir(parents=True)
-    own(say, "photos: no data set reads these files: the folder is empty; image-", "photos")
+    own(say, "photos: no data set reads these files: it holds no files; image-", "photos")
     say.refused("the class has no picture", "train", "image-folder", "--data", "photos", *TINY)
     Path("empty").mkdir()
     say.refused("empty: the folder is empty", "train", "image-folder", "--data", "empty", *TINY)

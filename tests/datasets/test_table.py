@@ -464,9 +464,13 @@ def test_how_often_each_word_stands_in_training_is_kept(tmp_path: Path) -> None:
     assert kind.shares[0] == pytest.approx(np.mean(train["kind"] == "a"))
 
 
+LONG = "1234567890123456789"
+"""Digits that no float holds."""
+
+
 @pytest.mark.parametrize(
     ("cell", "value"),
-    [("7", 7), ("7.0", 7), ("-3", -3), ("7.5", 7.5), ("007", "007"), ("inf", "inf"), ("x", "x")],
+    [("7", 7), ("7.0", 7), ("-3", -3), ("7.5", 7.5), *((c, c) for c in ("007", "inf", "x", LONG))],
 )
 def test_a_fixed_cell_keeps_its_type(cell: str, value: object) -> None:
     assert plain(cell) == value

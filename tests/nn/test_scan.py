@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from netwright.nn.flops import forward_flops, on_meta, training_flops
-from netwright.nn.scan import SPAN, MinRecurrence, doubled_sum, running_sum, scan
+from netwright.nn.scan import SPAN, MinRecurrence, scan, sum_by_doubling
 
 KINDS = ("mingru", "minlstm")
 
@@ -161,5 +161,5 @@ def test_on_a_processor_the_count_is_the_same() -> None:
 @settings(derandomize=True, deadline=None, max_examples=40)
 def test_sums_by_doubling_are_running_sums(places: int, seed: int) -> None:
     x = torch.randn(2, 3, places, 4, generator=torch.Generator().manual_seed(seed)).double()
-    torch.testing.assert_close(doubled_sum(x), x.cumsum(2))
-    torch.testing.assert_close(running_sum(x), x.cumsum(2))
+    torch.testing.assert_close(sum_by_doubling(x, 2), x.cumsum(2))
+    torch.testing.assert_close(sum_by_doubling(x.mT, 3), x.mT.cumsum(3))

@@ -10,6 +10,7 @@ from netwright.datasets.base import Data, Tensors
 from netwright.errors import InputError
 from netwright.specs import Categorical, Continuous, Mode, Schema, Signature, Table, Vector
 from netwright.tasks._sampling import rows_by_word, words_of
+from netwright.tasks._tabular_figures import WIDE, lines
 from netwright.tasks.base import Draw
 from netwright.tasks.tabular_generation import Asked, Options, TabularGeneration
 
@@ -153,3 +154,15 @@ def test_rows_are_made_with_legal_cells_and_the_value_that_is_asked_for() -> Non
     assert all(round(h, 2) == h for h, _ in answer.value["rows"])
     with pytest.raises(InputError, match="there is no kind 'rar'"):
         list(task.generate(nets, Asked(classes=("rar",)), Generator()))
+
+
+def test_of_a_wide_table_the_first_columns_that_vary_are_shown() -> None:
+    columns = tuple(Categorical(name=f"c{i}", values=("a", "b")) for i in range(12))
+    names = tuple(c.name for c in columns)
+    wide = Table(columns=columns, fixed=(("one", 7),), order=("one", *names))
+    encoded = rows.encode(wide, dict.fromkeys(names, np.array(["a", "b"], object)), Generator())
+    head, first, _ = lines(wide, encoded)
+    assert head == " | ".join([*names[:WIDE], "2 more"])
+    assert first == " | ".join("a" * WIDE)
+    with pytest.raises(ValueError, match="the order names other columns"):
+        Table(columns=columns, fixed=(("one", 7),))

@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from faults import Crash, Disk, Failing, Recorded, Swift, crashes, failures
 from netwright import files
 from netwright.errors import BusyError, DamagedError, InputError, MachineError, NetwrightError
+from netwright.specs import Categorical, Schema, Table
 from netwright.tasks.base import Exhibit
 from netwright.train import run as run_module
 from netwright.train.checkpoint import Loaded
@@ -256,6 +258,19 @@ def test_the_data_of_a_run_is_fixed(run: Run) -> None:
         run.data({"fingerprint": "abd"})
     with pytest.raises(InputError, match="written once"):
         run.quarantine([])
+
+
+def test_a_schema_that_was_stored_before_a_field_was_added_is_the_same(run: Run) -> None:
+    columns = (Categorical(name="kind", values=("a", "b")),)
+    now = Schema(columns={"row": Table(columns=columns)}).model_dump(mode="json")
+    before = deepcopy(now)
+    for added in ("fixed", "order"):
+        del before["columns"]["row"][added]
+    run.data({"fingerprint": "abc", "schema": before})
+    run.data({"fingerprint": "abc", "schema": now})
+    now["columns"]["row"]["columns"][0]["values"] = ["a", "c"]
+    with pytest.raises(InputError, match="not what this run was trained on"):
+        run.data({"fingerprint": "abc", "schema": now})
 
 
 def test_a_result_is_written_once_and_verified(run: Run) -> None:

@@ -1,6 +1,5 @@
 """What the cells of a table say: empty, a number and its digits, a date, a word."""
 
-import math
 import re
 from collections.abc import Iterable
 
@@ -35,12 +34,11 @@ def number(cell: str) -> float | None:
 
 
 def plain(cell: str) -> int | float | str:
-    """A cell as a number where it holds a finite one; a code such as 007 stays text."""
+    """A cell as a number where a float holds it; a code such as 007 stays text."""
     value = None if CODE.fullmatch(cell) else number(cell)
-    if value is None or not math.isfinite(value):
+    if value is None or not abs(value) < EXACT:
         return cell
-    whole = whole_word(cell)
-    return int(whole) if WHOLE.fullmatch(cell) and len(whole) <= 18 else value
+    return int(whole_word(cell)) if WHOLE.fullmatch(cell) else value
 
 
 def whole_word(cell: str) -> str:

@@ -100,7 +100,7 @@ def look(table: Cells, roles: Mapping[int, Role]) -> Known:
     for place, (name, raw) in enumerate(zip(table.names, table.columns, strict=True)):
         role = roles.get(place)
         cells = [cleaned(cell) for cell in raw]
-        if role == "drop" or _dropped(table, name, role, cells, found):
+        if role == "drop" or _constant(table, name, role, cells, found):
             continue
         _column(table, name, role, cells, found)
         label = name if role == "label" else label
@@ -124,7 +124,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(shown, names[:SHOWN])) + more
 
 
-def _dropped(
+def _constant(
     table: Cells, name: str, role: Role | None, cells: Sequence[str | None], found: _Found
 ) -> bool:
     """Whether there is nothing to learn in a column, which is told; InputError if it is the label.

@@ -19,7 +19,7 @@ from netwright import rows
 from netwright.datasets import _splits, _table_modes
 from netwright.datasets._table_kinds import Kind
 from netwright.datasets.base import PARTS, Data, Quarantined, Tensors
-from netwright.errors import InputError
+from netwright.errors import InputError, shown
 from netwright.specs import Categorical, Continuous, Schema, Table
 
 LEAST = 20
@@ -71,9 +71,9 @@ def assemble(
     places = _cut(codes, None if target is None else codes[target], options, origin.file)
     train = places["train"].numpy()
     columns = tuple(_column(kind, cells[kind.name], train, options.modes) for kind in kinds)
-    table = Table(
-        columns=columns, target=target, fixed=tuple(origin.fixed.items()), order=tuple(origin.order)
-    )
+    fixed = tuple(origin.fixed.items())
+    order = tuple(origin.order) if fixed else ()
+    table = Table(columns=columns, target=target, fixed=fixed, order=order)
     generator = torch.Generator().manual_seed(options.seed)
     encoded = rows.encode(table, cells, generator)
     parts = {part: Tensors({"row": encoded[places[part]].contiguous()}) for part in PARTS}
@@ -96,12 +96,12 @@ def _said(table: Table) -> str:
         pieces.append(f"{numbers} number{'s' * (numbers > 1)}")
     if words:
         pieces.append(f"{words} {'categories' if words > 1 else 'category'}")
-    return ", ".join([*pieces, f"label {table.target}" if table.target else "no label"])
+    return ", ".join([*pieces, f"label {shown(table.target)}" if table.target else "no label"])
 
 
 def _apart(table: Table) -> Sequence[str]:
     found = [
-        f"{column.name} {', '.join(f'{value:g}' for value in column.special)}"
+        f"{shown(column.name)} {', '.join(f'{value:g}' for value in column.special)}"
         for column in table.columns
         if isinstance(column, Continuous) and column.special
     ]

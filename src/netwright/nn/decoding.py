@@ -162,6 +162,7 @@ def choose(
     logits = penalised(logits, texts, how.repetition_penalty)
     if how.temperature == 0:
         return [int(i) for i in logits.argmax(1).tolist()]
+    # on the CPU, where the sum of the likeliest repeats, and the symbol is drawn anyway
     shares = kept(logits.cpu() / how.temperature, how).softmax(1)
     return [int(i) for i in torch.multinomial(shares, 1, generator=generator)[:, 0].tolist()]
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from netwright.nn.masks import valid
 from netwright.nn.norm import make_norm
+from netwright.nn.scan import cumulative_sum
 
 CHUNK = 32
 """Places computed at once."""
@@ -61,7 +62,7 @@ def delta_chunks(
     size = min(chunk, t)
     q, k, v = (_chunks(x, size) for x in (q, k, v))
     beta, decay = (_chunks(x[..., None], size) for x in (beta, decay))
-    g = decay.cumsum(3)  # (b, h, m, c, 1), the logarithm
+    g = cumulative_sum(decay, 3)  # (b, h, m, c, 1), the logarithm
     later = torch.ones(size, size, dtype=torch.bool, device=q.device).triu(1)
     fade = (g - g.mT).masked_fill(later, float("-inf")).exp()
     heavy = k * beta

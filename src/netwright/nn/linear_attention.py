@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from netwright.nn.look import looked_at, show
 from netwright.nn.masks import valid
 from netwright.nn.positions import Rotation, rotate
-from netwright.nn.scan import running_sum
+from netwright.nn.scan import cumulative_sum
 
 CHUNK = 64
 """Places of a causal sequence that are compared pair by pair; what lies before them is a sum."""
@@ -54,7 +54,7 @@ def resumed_products(
     )
     chunks = key.mT @ value
     # summed without a chunk's own part, not minus it: rounding would let a place see what follows
-    before = running_sum(torch.cat([sums[:, :, None], chunks[:, :, :-1]], 2))
+    before = cumulative_sum(torch.cat([sums[:, :, None], chunks[:, :, :-1]], 2), 2)
     made = (query @ key.mT).tril() @ value + query @ before
     return made.flatten(2, 3)[:, :, :t], before[:, :, -1] + chunks[:, :, -1]
 
@@ -94,7 +94,7 @@ class LinearAttention(nn.Module):
         query, key, value = self._heads(x)
         if not self.causal:  # else padding stands behind all that is valid
             key = _kept(key, lengths)
-        total = running_sum(key) if self.causal else key.sum(2, keepdim=True)
+        total = cumulative_sum(key, 2) if self.causal else key.sum(2, keepdim=True)
         divisor = _divisor(query, total)
         query, key = _turned(query, key, rotation)
         if looked_at():
@@ -123,7 +123,7 @@ class LinearAttention(nn.Module):
         """The next places (b, n, d) of a causal sequence; row r takes in `lengths[r]` of them."""
         query, key, value = self._heads(x)
         key = _kept(key, lengths)
-        total = state["total"][:, :, None] + running_sum(key)
+        total = state["total"][:, :, None] + cumulative_sum(key, 2)
         divisor = _divisor(query, total)
         query, key = _turned(query, key, rotation)
         products, sums = resumed_products(query, key, value, state["sums"])

@@ -78,19 +78,20 @@ def scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
     return h
 
 
-def running_sum(x: Tensor) -> Tensor:
-    """Each place with all before it, summed over the third dimension; repeats bit for bit.
+def cumulative_sum(x: Tensor, dim: int) -> Tensor:
+    """Each place and all before it; repeats bit for bit on any device.
 
     A card's own cumsum adds in no fixed order, and torch refuses it where runs have to repeat.
     """
-    return doubled_sum(x) if x.is_cuda else x.cumsum(2)
+    return sum_by_doubling(x, dim) if x.is_cuda else x.cumsum(dim)
 
 
-def doubled_sum(x: Tensor) -> Tensor:
-    """`running_sum` in log2 t additions of the whole (Hillis & Steele 1986)."""
-    step = 1
-    while step < x.shape[2]:
-        x = torch.cat([x[:, :, :step], x[:, :, step:] + x[:, :, :-step]], 2)
+def sum_by_doubling(x: Tensor, dim: int) -> Tensor:
+    """`cumulative_sum` in log2 t additions of the whole (Hillis & Steele 1986)."""
+    step, t = 1, x.shape[dim]
+    while step < t:
+        later = x.narrow(dim, step, t - step) + x.narrow(dim, 0, t - step)
+        x = torch.cat([x.narrow(dim, 0, step), later], dim)
         step *= 2
     return x
 

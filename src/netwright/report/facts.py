@@ -87,9 +87,9 @@ def figures(view: RunView, task: str) -> Figures:
         part, found = "test", view.result()
     else:
         part, found = "validation", _last(view)
-    main = str(view.data().get("figure") or _main(task))
-    known = task in registry.names("tasks")  # an extension may be gone by now
-    says = registry.load("tasks", task).means if known else {}
+    kind = _installed(task)
+    main = str(view.data().get("figure") or getattr(kind, "figure", ""))
+    says = {} if kind is None else kind.means
     with well_formed("result.json"):
         made = [
             Figure(
@@ -150,12 +150,12 @@ def _last(view: RunView) -> dict[str, Any]:
     return last if isinstance(last, dict) else {}
 
 
-def _main(task: str) -> str:
-    """The figure that a task is about; '' where the task is not installed here."""
+def _installed(task: str) -> Any:
+    """The class of a task; None where it is not installed here, or cannot be loaded."""
     try:
-        return str(registry.load("tasks", task).figure)
+        return registry.load("tasks", task)
     except InputError:
-        return ""
+        return None
 
 
 def _budget(limits: Mapping[str, Any]) -> str:

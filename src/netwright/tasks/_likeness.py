@@ -163,7 +163,8 @@ def saturated(real: Tensor, fake: Tensor) -> list[str]:
 
 
 MEANS = {
-    "frechet": "how far made samples are from real ones, by mean and spread of what a judge sees",
+    "frechet": "how far made samples are from real ones, by mean and spread of what a judge sees, "
+    "or of means over fields where there is no judge",
     "kernel": "the same distance by pairs of samples, which few samples do not bias",
     "precision": "made samples that lie among real ones",
     "recall": "real samples that lie among made ones: low where it makes few kinds",

@@ -152,12 +152,16 @@ def shown(table: Table, real: Tensor, made: Tensor, count: int) -> list[Exhibit]
 
 
 def lines(table: Table, encoded: Tensor) -> tuple[str, ...]:
-    """Names, then a line for each row, cells between bars; of a wide table the first cells."""
+    """Names, then a line for each row, cells between bars; of a wide table the first cells.
+
+    Without the columns of which nothing is learned.
+    """
     cells = records(table, decode(table, encoded))
-    more = len(table.names) - WIDE
-    end = [f"{more} more"] if more > 0 else []
-    head = " | ".join([*table.names[:WIDE], *end])
-    return (head, *(" | ".join(map(_cell, row[:WIDE])) for row in cells))
+    fixed = {name for name, _ in table.fixed}
+    learned = [i for i, name in enumerate(table.names) if name not in fixed]
+    shown, more = learned[:WIDE], len(learned) - WIDE
+    head = " | ".join([*(table.names[i] for i in shown), *([f"{more} more"] * (more > 0))])
+    return (head, *(" | ".join(_cell(row[i]) for i in shown) for row in cells))
 
 
 def _cell(value: object) -> str:

@@ -22,11 +22,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, final
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from netwright import files
 from netwright.errors import DamagedError, InputError, MachineError, shown
 from netwright.files import DOOMED, JSON, OS, TEMPORARY, Layer, Lock
+from netwright.specs import Schema
 from netwright.tasks.base import Exhibit
 from netwright.train import manifest
 from netwright.train.checkpoint import Checkpoints, Loaded
@@ -295,7 +297,11 @@ class Run:
 
 def _samples(document: Mapping[str, JSON]) -> bytes:
     """What makes data the same data; notes and paths may differ from machine to machine."""
-    return files.dumps({k: document.get(k) for k in ("fingerprint", "schema", "parts")})
+    schema = document.get("schema")
+    with suppress(ValidationError):  # one that was stored before a field was added is the same
+        schema = Schema.model_validate(schema).model_dump(mode="json")
+    same = {k: document.get(k) for k in ("fingerprint", "parts")}
+    return files.dumps({**same, "schema": schema})
 
 
 def free_name(parent: Path, name: str) -> str:

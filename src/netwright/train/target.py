@@ -1,5 +1,6 @@
 """What a user names: a task or a data set, a structure for each role, own files."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -11,7 +12,7 @@ from netwright.errors import InputError, nearest, shown
 from netwright.train.recipe import Named, split_candidate
 
 MANY = 1000
-"""Files of a folder that are looked at to say what is in it."""
+"""Folders, and files of each, that are looked at to say what is there."""
 
 
 def find_target(
@@ -83,11 +84,17 @@ def _own_files(task: str, path: Path, datasets: tuple[str, ...]) -> Named:
 
 def _held(path: Path) -> str:
     """What a user would see there."""
-    if path.is_file():
-        return f"it is one file, of the kind '{shown(path.suffix)}'"
-    files = islice((p for p in path.rglob("*") if p.is_file()), MANY)
-    kinds = [shown(kind) or "none" for kind, _ in Counter(p.suffix for p in files).most_common(4)]
-    return f"it holds files of the kind {', '.join(kinds)}" if kinds else "the folder is empty"
+    if not path.is_dir():
+        return f"it is one file, of the kind {_kind(path.name)}"
+    kinds: Counter[str] = Counter()
+    for _, _, names in islice(os.walk(path), MANY):  # what may not be read is passed over
+        kinds.update(map(_kind, names[:MANY]))
+    seen = ", ".join(kind for kind, _ in kinds.most_common(4))
+    return f"it holds files of the kind {seen}" if seen else "it holds no files"
+
+
+def _kind(name: str) -> str:
+    return shown(Path(name).suffix.lower()) or "without a suffix"
 
 
 def _served(dataset: Dataset) -> tuple[str, ...]:
