@@ -107,6 +107,7 @@ def test_training_sounds_themselves_are_alike_and_teach_their_classes() -> None:
     data = made()
     task, nets = task_of(data), {"generator": Player(data)}
     figures = task.evaluate(nets, data, "test")
+    assert set(figures) <= set(task.means)
     assert figures["train_on_made"].value > 0.95
     assert figures["precision"].value > 0.9
     shown = task.exhibits(nets, data, "validation", Generator())

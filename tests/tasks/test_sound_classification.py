@@ -162,6 +162,7 @@ def test_a_part_is_read_once_and_in_batches() -> None:
     held = made(600, length=256)
     net, task = drawn(held), bound(held)
     figures = task.evaluate({"net": net}, held, "test")
+    assert set(figures) <= set(task.means)
     assert net.calls == 3
     batch = fixed(task, held, train=False)
     hits = (net(batch["x"]).argmax(1) == batch["y"]).float()
