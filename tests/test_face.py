@@ -101,4 +101,8 @@ def test_a_contest_is_applied_by_its_chosen_network(
         "digits", candidates="mlp/tiny,mlp/small", budget="5steps", seeds=2, threads=1, quiet=True
     )
     assert face.applied_run(found.folder) == found.best_run
+    row = next((r for r in found.verdict.candidates if r.chosen), found.verdict.candidates[0])
+    views = [RunView.open(found.folder / cell.folder) for cell in row.cells]
+    held = [v.load().state["last"]["accuracy"]["value"] for v in views]
+    assert found.best_run == views[held.index(max(held))].folder
     assert face.load(found.folder).data == "digits"

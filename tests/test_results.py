@@ -88,11 +88,12 @@ def _ended(unit: str, best: float, value: float, count: int = 400) -> RunResult:
         evaluated = staticmethod(lambda: False)
         metrics = staticmethod(lambda: [{"validation": {"share": value}}])
         cost = staticmethod(dict)
+        checkpoints = staticmethod(lambda: SimpleNamespace(steps=lambda: [2000]))
         data = staticmethod(
             lambda: {"figure": "share", "parts": {"validation": count}, "notes": ["cut short"]}
         )
         load = staticmethod(
-            lambda: SimpleNamespace(state={"best": best_of_all, "last": {"share": last}})
+            lambda: SimpleNamespace(step=2000, state={"best": best_of_all, "last": {"share": last}})
         )
 
     return RunResult.of(View())  # type: ignore[arg-type]
@@ -103,8 +104,8 @@ def test_what_to_know_of_a_run_is_told_a_sentence_each() -> None:
     assert first == "validation (5 draws of what it makes): share 45.0 %"
     assert notes == [
         "note: cut short",
-        "note: share 90.0 % after 1,200 rounds was better than it ended, and how it ended is kept: "
-        "another --budget or --seed",
+        "note: share was better in between: 90.0 % after 1,200 rounds, 45.0 % at the end after "
+        "2,000, which is kept; a shorter --budget may end better",
     ]
     assert _ended("", 10.0, 9.1).notes == ["cut short"]
     assert _ended("", 0.0, 9.1).notes == ["cut short"]

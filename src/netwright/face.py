@@ -132,13 +132,15 @@ def applied_run(folder: Path) -> Path:
     path = folder / "verdict.json"
     if not path.exists():
         return folder
-    rows = loads(read(path), shown(path)).get("candidates", [])
+    verdict = loads(read(path), shown(path))
+    rows = verdict.get("candidates", [])
     rows.sort(key=lambda row: not row.get("chosen"))  # as the verdict lists them, the best first
     done = [c for row in rows for c in row.get("cells", ()) if c.get("status") == "done"]
     cells = [c["folder"] for c in done]
     if not cells:
         raise InputError("no network was trained in this contest", file=shown(folder))
-    return folder / str(cells[0])
+    applied = verdict.get("applied")  # of an older contest: its first seed
+    return folder / str(applied if applied in cells else cells[0])
 
 
 def predict(

@@ -60,17 +60,13 @@ class RunResult(Shown):
     @classmethod
     def of(cls, view: RunView) -> "RunResult":
         """What a run folder says."""
-        state, data = view.status()["state"], view.data()
+        state = view.status()["state"]
         use = usage(view.spec["recipe"]["task"]["name"], str(view.folder))
-        part = "test" if view.evaluated() else "validation"
-        count = int(data["parts"].get(part, 0))
-        notes = [str(n) for n in data.get("notes", ())] + _few(part, count)
-        if part == "test":
-            return cls(view.folder, state, part, view.result(), view.cost(), use, notes)
-        told = view.load().state if any("validation" in m for m in view.metrics()) else {}
-        last, figure = told.get("last", {}), str(data.get("figure", ""))
-        notes += _past_its_best(figure, told.get("best", {}), last.get(figure), count)
-        return cls(view.folder, state, part, last, view.cost(), use, notes)
+        notes = notes_of(view)
+        if view.evaluated():
+            return cls(view.folder, state, "test", view.result(), view.cost(), use, notes)
+        last = _ended(view).get("last", {})
+        return cls(view.folder, state, "validation", last, view.cost(), use, notes)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a figure."""
@@ -104,6 +100,28 @@ class RunResult(Shown):
         return "\n".join(lines)
 
 
+def notes_of(view: RunView) -> list[str]:
+    """What to know of a run, a sentence each: see `RunResult.notes`."""
+    data = view.data()
+    part = "test" if view.evaluated() else "validation"
+    count = int(data.get("parts", {}).get(part, 0))
+    notes = [str(n) for n in data.get("notes", ())] + _few(part, count)
+    if part == "validation":
+        told, figure = _ended(view), str(data.get("figure", ""))
+        last = told.get("last", {}).get(figure)
+        notes += _past_its_best(figure, told.get("best", {}), last, told.get("step", 0), count)
+    return notes
+
+
+def _ended(view: RunView) -> Mapping[str, Any]:
+    """What the newest checkpoint says of validation; empty where there was none."""
+    judged = any("validation" in m for m in view.metrics()) and view.checkpoints().steps()
+    if not judged:
+        return {}
+    loaded = view.load()
+    return {**loaded.state, "step": loaded.step}
+
+
 FEW = 50
 """Samples below which a figure is said to stand on few."""
 WORSE = 0.03
@@ -118,7 +136,7 @@ def _few(part: str, count: int) -> list[str]:
 
 
 def _past_its_best(
-    name: str, best: Mapping[str, Any], last: Mapping[str, Any] | None, count: int
+    name: str, best: Mapping[str, Any], last: Mapping[str, Any] | None, step: int, count: int
 ) -> list[str]:
     """Say so where the training went on past its best: what is kept is how it ended."""
     if not best or last is None:
@@ -127,8 +145,11 @@ def _past_its_best(
     slack = max(WORSE, 2 / max(1, count)) if last["unit"] == "%" else 0.1 * abs(then)
     if not (math.isfinite(then) and math.isfinite(now)) or abs(now - then) <= slack or then == 0:
         return []
-    was = f"{in_words(name, then, last['unit'])} after {best['round']:,} rounds"
-    return [f"{was} was better than it ended, and how it ended is kept: another --budget or --seed"]
+    was, ended = (in_words("", v, last["unit"]).strip() for v in (then, now))
+    return [
+        f"{name.replace('_', ' ')} was better in between: {was} after {best['round']:,} rounds, "
+        f"{ended} at the end after {step:,}, which is kept; a shorter --budget may end better"
+    ]
 
 
 @dataclass(frozen=True)

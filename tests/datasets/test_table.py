@@ -464,6 +464,12 @@ def test_how_often_each_word_stands_in_training_is_kept(tmp_path: Path) -> None:
     assert kind.shares[0] == pytest.approx(np.mean(train["kind"] == "a"))
 
 
+def test_numbers_whose_zeros_are_lost_are_told(tmp_path: Path) -> None:
+    made, head = with_column("zip", lambda i: f"0{1000 + i}", 200)
+    data = opened(put(tmp_path, made, head), columns="number=zip")
+    assert "column 'zip' is numbers: zeros as in 01000 are lost" in data.notes
+
+
 LONG = "1234567890123456789"
 """Digits that no float holds."""
 

@@ -18,6 +18,7 @@ import torch
 from netwright import files
 from netwright.compare import circumstances
 from netwright.compare import plan as planning
+from netwright.compare.applied import with_applied
 from netwright.compare.decide import Contest, decide
 from netwright.compare.ended import Ended, candidates_of
 from netwright.compare.floors import floor_candidates
@@ -156,7 +157,7 @@ def hold(
         parts = {name: len(part) for name, part in opened.parts.items()}
         sizes = ", ".join(f"{n:,} {name}" for name, n in parts.items())
         count = sum(len(p.recipes) for p in planned)
-        progress.say(f"{named.name}: {sizes} samples; {count} trainings of {wanted.budget} each")
+        progress.say(f"{named.name}: {sizes} samples; {planning.trainings(count, wanted.budget)}")
         ended = _cells(planned, folder, setting, options, progress)
         floors = floor_candidates(setting, folder / "floors", progress)
     judged = [e.figure for many in ended.values() for e in many] + [f.figure for f in floors]
@@ -183,9 +184,10 @@ def hold(
         command=command,
         notes=(*opened.notes, *circumstances.busy(steps)),
     )
-    verdict = decide(contest)
+    verdict = with_applied(decide(contest), folder)
     files.replace(folder / "verdict.json", verdict.text().encode())
-    return ContestResult(folder, verdict, _best(verdict, folder), _code(verdict, ended))
+    best = folder / verdict.applied if verdict.applied else None
+    return ContestResult(folder, verdict, best, _code(verdict, ended))
 
 
 def _need_one(planned: Sequence[Planned], target: str) -> list[Planned]:
@@ -377,10 +379,3 @@ def _code(verdict: Verdict, ended: Mapping[str, Sequence[Ended]]) -> int:
         return 0
     failed = (e.code for many in ended.values() for e in many if e.code)
     return next(failed, DivergedError.code)  # none failed: then no figure was a number
-
-
-def _best(verdict: Verdict, folder: Path) -> Path | None:
-    rows = [r for r in verdict.candidates if r.status == "done"]
-    rows.sort(key=lambda r: not r.chosen)
-    cells = [c for r in rows for c in r.cells if c.status == "done"]
-    return folder / cells[0].folder if cells else None

@@ -196,3 +196,10 @@ def command(
     words += ["--budget", budget, "--seeds", str(seeds)]
     words += ["--cost", axis] if axis != "forward_flops" else []
     return shlex.join(words)
+
+
+def trainings(count: int, budget: Budget) -> str:
+    """`12 trainings of 300s each, 60 minutes in all`."""
+    said = f"{count} trainings of {budget} each"
+    minutes = count * (budget.seconds or 0) / 60
+    return f"{said}, {minutes:.0f} minutes in all" if minutes >= 2 else said

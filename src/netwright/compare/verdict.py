@@ -136,6 +136,8 @@ class Verdict(Frozen):
     verdict: str = ""
     sentences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    applied: str = ""
+    """Folder of the run that the contest hands out; see `compare.applied`."""
 
     @classmethod
     def read(cls, text: str, file: object = "") -> "Verdict":

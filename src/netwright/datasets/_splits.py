@@ -32,7 +32,7 @@ def size_of(share: Share, total: int, what: str = "validation") -> int:
     if size >= total:
         raise InputError(
             f"{what} of {share} takes all of the {total:,} training images",
-            do=f"{what}=0.1, a tenth of them",
+            do=f"{what}=0.1, a tenth of them" if size > 1 else "more of them",
         )
     return size
 

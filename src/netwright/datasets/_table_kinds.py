@@ -163,6 +163,10 @@ def _column(
             largest = float(np.nanmax(np.abs(numbers)))
             found.kinds.append(Kind(name, (), decimals(there, largest), missing))
             found.cells[name] = numbers
+            if code := next(filter(CODE.fullmatch, there), None):
+                found.notes.append(
+                    f"column '{shown(name)}' is numbers: zeros as in {code} are lost"
+                )
             return
         found.counted.append(name)
     whole = numbers is not None or (role == "label" and all(map(_is_whole, there)))

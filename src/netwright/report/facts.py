@@ -1,5 +1,6 @@
 """What run folders say, as words: used by both pages and by the model card."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,12 +73,16 @@ def subject(view: RunView) -> Subject:
         )
         task, data = str(recipe["task"]["name"]), str(recipe["data"]["name"])
         budget, seed = _budget(recipe["budget"]), int(recipe["seed"])
-        own = "PATH" if "path" in recipe["data"].get("config", {}) else ""
+        config = recipe["data"].get("config", {})
+        own = "PATH" if "path" in config else ""
+        columns = (
+            f" --columns {shlex.quote(str(config['columns']))}" if config.get("columns") else ""
+        )
         families = [str(r["structure"]) for r in recipe["roles"].values()]
     known = data in registry.names("datasets")  # an extension may be gone by now
     brings = not known or registry.load("datasets", data).task == task
     what = f"{data}{own and f' --data {own}'}" if brings else f"{task} --data {own or data}"
-    command = f"netwright train {what} --structure {name} --budget {budget} --seed {seed}"
+    command = f"netwright train {what}{columns} --structure {name} --budget {budget} --seed {seed}"
     return Subject(name, families, task, data, budget, seed, command)
 
 

@@ -117,6 +117,7 @@ class Verdict(Record):
     verdict: str = ""
     sentences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    applied: str = ""
 
 
 def read_verdict(folder: Path) -> Verdict:

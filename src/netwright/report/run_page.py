@@ -11,6 +11,7 @@ from netwright.report.histories import History, history, thinned
 from netwright.report.palette import Ink, inks
 from netwright.report.said import sayings
 from netwright.report.timeline import strips
+from netwright.results import notes_of
 from netwright.train.target import usage
 from netwright.train.view import RunView
 
@@ -32,7 +33,7 @@ def write_run_page(folder: Path) -> Path:
         state=str(status.get("state")),
         parts=facts.parts_line(data.get("parts", {})),
         fingerprint=str(data.get("fingerprint", "")),
-        notes=[str(n) for n in data.get("notes", ())],
+        notes=notes_of(view),
         quarantined=int(data.get("quarantined", 0)),
         charts=_charts(about, found, history(view)),
         came=strips(view),
@@ -41,11 +42,17 @@ def write_run_page(folder: Path) -> Path:
         training=training(cost),
         energy_note=str(cost.get("energy_note", "")) if cost.get("energy") is None else "",
         uncounted=[str(u) for u in cost.get("uncounted", ())],
-        run=folder.name,
-        use=usage(about.task, folder.name),
+        run=_place(folder),
+        use=usage(about.task, _place(folder)),
         run_id=view.id,
         versions=facts.versions(view.determinism),
     )
+
+
+def _place(folder: Path) -> str:
+    """As somebody would name it who stands where it was trained; no other folder is told."""
+    inside = folder.absolute().parent.name == "runs"
+    return f"runs/{folder.name}" if inside else folder.name
 
 
 def last_exhibits(view: RunView) -> list[Piece]:

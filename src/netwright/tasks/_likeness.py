@@ -126,8 +126,8 @@ def words(figures: Mapping[str, Figure]) -> list[str]:
     recall, precision = (value[k] / max(value[f"{k}_of_real"], 0.01) for k in NEARNESS)
     if recall < LOW and precision > 2 * recall:
         lines.append(
-            f"It has collapsed: {100 * value['recall']:.0f} % of the real samples have a made one "
-            f"near them, where {100 * value['recall_of_real']:.0f} % have another real one."
+            f"It has collapsed: {100 * value['recall']:.0f} % of real samples lie among made ones, "
+            f"where {100 * value['recall_of_real']:.0f} % lie among other real ones."
         )
     if precision < LOW:
         lines.append(
