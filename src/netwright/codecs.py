@@ -289,7 +289,7 @@ def _never_seen(character: str, text: str) -> InputError:
     return InputError(
         f"the character '{shown(character)}' never occurred in training",
         why=f"it is in line {line}, column {column}",
-        do="leave it out, or train with `codec: bytes`",
+        do="leave it out, or train again with --recipe FILE that says data: {codec: bytes}",
     )
 
 
