@@ -62,10 +62,11 @@ class RunResult(Shown):
         """What a run folder says."""
         state = view.status()["state"]
         use = usage(view.spec["recipe"]["task"]["name"], str(view.folder))
-        notes = notes_of(view)
+        told = _ended(view)
+        notes = _notes(view, told)
         if view.evaluated():
             return cls(view.folder, state, "test", view.result(), view.cost(), use, notes)
-        last = _ended(view).get("last", {})
+        last = told.get("last", {})
         return cls(view.folder, state, "validation", last, view.cost(), use, notes)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -102,21 +103,22 @@ class RunResult(Shown):
 
 def notes_of(view: RunView) -> list[str]:
     """What to know of a run, a sentence each: see `RunResult.notes`."""
+    return _notes(view, _ended(view))
+
+
+def _notes(view: RunView, told: Mapping[str, Any]) -> list[str]:
     data = view.data()
-    part = "test" if view.evaluated() else "validation"
+    part, figure = "test" if view.evaluated() else "validation", str(data.get("figure", ""))
     count = int(data.get("parts", {}).get(part, 0))
     notes = [str(n) for n in data.get("notes", ())] + _few(part, count)
-    if part == "validation":
-        told, figure = _ended(view), str(data.get("figure", ""))
-        last = told.get("last", {}).get(figure)
-        notes += _past_its_best(figure, told.get("best", {}), last, told.get("step", 0), count)
-    return notes
+    last = told.get("last", {}).get(figure)
+    return notes + _past_its_best(figure, told.get("best", {}), last, told.get("step", 0), count)
 
 
 def _ended(view: RunView) -> Mapping[str, Any]:
-    """What the newest checkpoint says of validation; empty where there was none."""
+    """What the newest checkpoint says of validation; empty of an evaluated run, or before any."""
     judged = any("validation" in m for m in view.metrics()) and view.checkpoints().steps()
-    if not judged:
+    if view.evaluated() or not judged:
         return {}
     loaded = view.load()
     return {**loaded.state, "step": loaded.step}
