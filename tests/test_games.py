@@ -158,7 +158,8 @@ def test_pictures_are_made_of_the_class_that_is_asked_for(
         assert Path("made", name).read_bytes() == Path("again", name).read_bytes()
     say.refused("there is no class 'ten'", "generate", "run", "--class", "ten", "--out", "other")
     assert "--out FOLDER" in say.refused("kept in files", "generate", "run").err
-    say.refused("cannot be asked for `prompt`", "generate", "run", "--prompt", "a", "--out", "b")
+    sentence = "no key 'prompt' in what this run can be asked for: there are classes, count, "
+    say.refused(sentence, "generate", "run", "--prompt", "a", "--out", "b")
 
 
 def test_the_textbook_pair_has_the_textbook_shapes() -> None:

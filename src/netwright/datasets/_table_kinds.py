@@ -134,8 +134,7 @@ def _constant(
     values = set(cells)
     if name and len(values) > 1:
         return False
-    reason = "holds one value" if any(values) else "is empty"
-    reason = reason if name else "has no name"
+    reason = ("holds one value" if any(values) else "is empty") if name else "has no name"
     if role == "label":
         raise InputError(
             f"the label '{shown(name)}' {reason}",

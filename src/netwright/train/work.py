@@ -10,7 +10,7 @@ import torch
 
 from netwright import registry
 from netwright.datasets.base import Data
-from netwright.errors import DamagedError, InputError, nearest, shown
+from netwright.errors import DamagedError, InputError, shown
 from netwright.metrics.base import Figure
 from netwright.nn.flops import parameters
 from netwright.specs import Schema
@@ -266,16 +266,7 @@ class Applied:
             raise InputError(
                 "this task generates nothing", why="it answers", do="netwright predict RUN FILE"
             )
-        fields = tuple(self.task.Request.model_fields)
-        for name in asked:
-            if name not in fields:
-                raise InputError(
-                    f"this run cannot be asked for `{shown(name)}`",
-                    why=f"its task takes {', '.join(fields)}",
-                    near=nearest(name, fields),
-                    do="netwright generate --help, which says what is for texts and what is not",
-                )
-        request = validated(self.task.Request, asked, "what is asked for")
+        request = validated(self.task.Request, asked, "what this run can be asked for")
         yield from self.task.generate(self.nets, request, stream(seed, "generate"))
 
 
