@@ -115,7 +115,7 @@ def trail(run: Path) -> tuple[bytes, ...]:
     return (*((last / n).read_bytes() for n in names), (run / "metrics.jsonl").read_bytes())
 
 
-class _After(Stop):
+class After(Stop):
     """A signal that comes in after a number of rounds."""
 
     def __init__(self, rounds: int) -> None:
@@ -133,7 +133,7 @@ def stopped_after(rounds: int) -> Iterator[None]:
 
     @contextmanager
     def listening() -> Iterator[Stop]:
-        yield _After(rounds)
+        yield After(rounds)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "listening", listening)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import trail
+from commands import After, trail
 from netwright import files
 from netwright.errors import DamagedError, DivergedError, MachineError, StoppedError
 from netwright.train import session, work
@@ -51,22 +51,10 @@ def hours(view: RunView) -> float:
     return float(view.status()["spent"]["training"])
 
 
-class Later(Stop):
-    """A signal that comes in after a number of rounds."""
-
-    def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
-
-    @property
-    def asked(self) -> int | None:  # type: ignore[override]
-        self.rounds -= 1
-        return 15 if self.rounds < 0 else None
-
-
 def stop_after(patch: pytest.MonkeyPatch, rounds: int) -> None:
     @contextmanager
     def listening() -> Iterator[Stop]:
-        yield Later(rounds)
+        yield After(rounds)
 
     patch.setattr(work, "listening", listening)
 
