@@ -76,9 +76,10 @@ def test_a_run_says_its_figures_its_cost_and_its_folder() -> None:
     assert bare.text().splitlines() == ["validation (0 samples): ", third]
 
 
-def _ended(unit: str, best: float, value: float, count: int = 400) -> RunResult:
-    """A run of a game that was judged in training and at its end."""
+def _ended(unit: str, best: float, value: float, count: int = 400, **more: float) -> RunResult:
+    """A run of a game that was judged in training and at its end, by `more` figures too."""
     last = {"value": value, "unit": unit, "higher": True, "n": 5, "paired": False}
+    figures = {"share": last} | {name: last | {"value": x} for name, x in more.items()}
     best_of_all = {"round": 1200, "value": best}
 
     class View:
@@ -93,7 +94,7 @@ def _ended(unit: str, best: float, value: float, count: int = 400) -> RunResult:
             lambda: {"figure": "share", "parts": {"validation": count}, "notes": ["cut short"]}
         )
         load = staticmethod(
-            lambda: SimpleNamespace(step=2000, state={"best": best_of_all, "last": {"share": last}})
+            lambda: SimpleNamespace(step=2000, state={"best": best_of_all, "last": figures})
         )
 
     return RunResult.of(View())  # type: ignore[arg-type]
@@ -115,6 +116,16 @@ def test_what_to_know_of_a_run_is_told_a_sentence_each() -> None:
     assert _ended("%", 0.9, 0.88).notes == ["cut short"]
     assert "\x1b" not in RunResult(Path("a"), "", "test", {}, {}, notes=["\x1b[1m"]).text()
     assert "12 samples" in _ended("%", 0.9, 0.9, 12).notes[1]
+
+
+def test_a_game_that_failed_says_so_beside_its_figures() -> None:
+    reached = {"recall_of_real": 0.9, "precision_of_real": 0.9, "novelty": 1.0, "precision": 0.9}
+    _, note = _ended("%", 0.9, 0.9, **reached, recall=0.01).notes
+    assert note == (
+        "It has collapsed: 1 % of real samples lie among made ones, where 90 % lie among other "
+        "real ones"
+    )
+    assert _ended("%", 0.9, 0.9, **reached, recall=0.8).notes == ["cut short"]
 
 
 @pytest.mark.parametrize("result", [DONE, Prediction({"seconds": 3.5}, ("3.5 s",))])

@@ -16,6 +16,7 @@ from netwright.train.recipe import Named
 from netwright.train.run import RunView
 from netwright.train.setting import bind_task, open_data
 from netwright.train.target import usage
+from netwright.train.view import well_formed
 
 
 class Shown:
@@ -111,8 +112,21 @@ def _notes(view: RunView, told: Mapping[str, Any]) -> list[str]:
     part, figure = "test" if view.evaluated() else "validation", str(data.get("figure", ""))
     count = int(data.get("parts", {}).get(part, 0))
     notes = [str(n) for n in data.get("notes", ())] + _few(part, count)
-    last = told.get("last", {}).get(figure)
-    return notes + _past_its_best(figure, told.get("best", {}), last, told.get("step", 0), count)
+    last = told.get("last", {})
+    notes += _remarks(view, view.result() if view.evaluated() else last)
+    best = told.get("best", {})
+    return notes + _past_its_best(figure, best, last.get(figure), told.get("step", 0), count)
+
+
+def _remarks(view: RunView, figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What its task says of a run's figures, without the full stop of a whole sentence."""
+    name = view.spec["recipe"]["task"]["name"]
+    if name not in registry.names("tasks"):
+        return []
+    with well_formed("result.json"):
+        values = {k: number(f["value"]) for k, f in figures.items()}
+    said = registry.load("tasks", name).remarks(values)
+    return [sentence.removesuffix(".") for sentence in said]
 
 
 def _ended(view: RunView) -> Mapping[str, Any]:

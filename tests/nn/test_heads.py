@@ -154,16 +154,19 @@ def test_a_growing_head_doubles_each_side_of_a_picture() -> None:
         assert head(torch.randn(2, 3, 4, 6)).shape == (2, 2, 4 * growth, 6 * growth)
 
 
-def test_towards_one_number_a_label_enters_by_projection() -> None:
-    head = head_for("vector", (3,), Vector(1), condition=Classes(4))
+@pytest.mark.parametrize("numbers", [1, 3])
+def test_towards_numbers_a_label_enters_the_first_by_projection(numbers: int) -> None:
+    head = head_for("vector", (3,), Vector(numbers), condition=Classes(4))
     h, label = torch.randn(2, 3), torch.tensor([2, 0])
     (embed,) = (m for m in head.modules() if isinstance(m, nn.Embedding))
     added = head(h, None, label) - head(h)
     expected = torch.stack([embed.weight[c] @ row for row, c in zip(h, label, strict=True)])
     torch.testing.assert_close(added[:, 0], expected)
+    assert head.told
+    assert not added[:, 1:].any()
     for other in (
-        head_for("vector", (3,), Vector(2), condition=Classes(4)),
-        head_for("vector", (3,), Vector(1)),
+        head_for("vector", (3,), Classes(2), condition=Classes(4)),
+        head_for("vector", (3,), Vector(numbers)),
     ):
         assert not [m for m in other.modules() if isinstance(m, nn.Embedding)]
 

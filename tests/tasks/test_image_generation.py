@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from netwright import registry
@@ -68,7 +69,7 @@ def test_the_players_know_the_class_where_the_data_are_labelled() -> None:
     assert registry.load("tasks", "image-generation") is ImageGeneration
     roles = task_of(made(), judge="somewhere").roles()
     assert roles["generator"].signature == Signature(Vector(3), FORM, condition=Classes(2))
-    assert roles["discriminator"].signature == Signature(FORM, Vector(1), condition=Classes(2))
+    assert roles["discriminator"].signature == Signature(FORM, Vector(3), condition=Classes(2))
     assert not roles["discriminator"].applied
     assert roles["judge"].signature == Signature(FORM, Classes(2))
     assert str(roles["judge"].given) == "somewhere"
@@ -77,6 +78,67 @@ def test_the_players_know_the_class_where_the_data_are_labelled() -> None:
     assert "judge" in task_of(made()).helpers()
     assert not task_of(made(), judge="somewhere").helpers()
     assert not task_of(made(labelled=False)).helpers()
+
+
+class Namer(nn.Module):
+    """A score, told a class, and two logits of it, not told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        said = self.read(x.flatten(1))
+        return torch.cat([said[:, :1] + condition[:, None], said[:, 1:]], 1)
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "non_saturating"])
+def test_the_discriminator_names_real_samples_and_the_generator_is_moved_by_it(loss: str) -> None:
+    data = made()
+    nets = {"generator": Painter(data), "discriminator": Namer()}
+    totals: dict[str, list[Tensor]] = {"discriminator": [], "generator": []}
+    for weight in (0.5, 2.0):
+        task = task_of(data, loss=loss, classify=weight)
+        batch = task.batch(
+            data.parts["train"], Draw(torch.arange(6)), Generator().manual_seed(1), train=True
+        )
+        for turn in task.turns():
+            played = task.objective(turn, nets, batch, {}, Generator())
+            totals[turn.name].append(played.total)
+    fake = nets["generator"](batch["z"], batch["condition"]).tanh()
+    for name, x in (("discriminator", batch["x"]), ("generator", fake)):
+        logits = nets["discriminator"](x, batch["condition"])[:, 1:]
+        expected = -logits.log_softmax(1)[torch.arange(6), batch["y"]].sum()
+        torch.testing.assert_close(totals[name][1] - totals[name][0], 1.5 * expected)
+
+
+def test_a_discriminator_that_is_not_to_name_classes_only_scores() -> None:
+    roles = task_of(made(), classify=0.0).roles()
+    assert roles["discriminator"].signature == Signature(FORM, Vector(1), condition=Classes(2))
+
+
+def test_what_is_judged_and_made_is_cut_to_the_typical_where_that_is_asked_for() -> None:
+    data, nets = made(), {"generator": Echo()}
+    for given, asked, share in ((1.0, None, 1.0), (0.5, None, 0.5), (0.5, 0.25, 0.25)):
+        task = task_of(data, truncation=given)
+        x, _ = task.drawn(nets, 8, Generator().manual_seed(1), torch.device("cpu"))
+        whole = task.noise(8, Generator().manual_seed(1), torch.device("cpu"))
+        torch.testing.assert_close(x.atanh()[:, 0, 0, :3], given * whole, atol=1e-3, rtol=1e-3)
+        request = Asked(count=8, truncation=asked)
+        samples = [x for _, x, _ in task.requested(nets, request, Generator().manual_seed(1))]
+        found = torch.stack(samples).atanh()[:, 0, 0, :3]
+        torch.testing.assert_close(found, share * whole, atol=1e-3, rtol=1e-3)
+
+
+class Echo(nn.Module):
+    """A picture of which the first numbers are the noise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+        return F.pad(z, (0, 13)).view(-1, 1, 4, 4)
 
 
 def test_a_batch_holds_real_pictures_and_its_own_noise() -> None:
@@ -124,8 +186,12 @@ def test_noise_is_far_and_one_picture_for_all_is_a_collapse() -> None:
     bad = task.evaluate({"generator": Same(data), "judge": Judge()}, data, "test")
     assert bad["frechet"].value > 5 * good["frechet"].value
     assert bad["recall"].value < 0.1 < good["recall"].value
-    assert any("collapsed" in line for line in words(bad))
-    assert not any("collapsed" in line for line in words(good))
+    fine, failed = ({k: f.value for k, f in found.items()} for found in (good, bad))
+    assert any("collapsed" in line for line in words(failed))
+    assert not any("collapsed" in line for line in words(fine))
+    assert "collapsed" in task.remarks(failed)[0]
+    assert not task.remarks(fine)
+    assert not task.remarks({"recall": 0.0})  # a folder that somebody wrote in
 
 
 def test_a_judge_that_is_sure_of_one_class_counts_one() -> None:

@@ -56,7 +56,7 @@ def add(verbs: Subparsers) -> None:
         "--truncation",
         type=float,
         metavar="T",
-        help="above 0, up to 1; less is more typical and less varied (default: 1)",
+        help="above 0, up to 1; less is more typical and less varied (default: 1, or the recipe's)",
     )
     made.add_argument(
         "--interpolate",

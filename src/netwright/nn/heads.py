@@ -123,7 +123,7 @@ class Pooled(Head):
         self.last = nn.Linear(sizes[-1], numbers(signature.output))
         label = signature.condition
         self.project: nn.Embedding | None = None
-        if isinstance(label, Classes) and signature.output == Vector(1):
+        if isinstance(label, Classes) and isinstance(signature.output, Vector):
             self.told = True
             self.project = nn.Embedding(label.count, sizes[-1])
             # of numbers near 1, as the table is drawn by default, thousands of features would sum
@@ -135,7 +135,8 @@ class Pooled(Head):
     ) -> Tensor:
         """(b, k) logits or numbers; (b, t, f) frames, (b, t, v) logits or (b, c, h, w) pictures.
 
-        Towards one number a class enters by projection (Miyato & Koyama 2018).
+        Towards numbers a class enters the first by projection (Miyato & Koyama 2018); those
+        beyond it are said without knowing it.
         """
         pooled: Tensor = self.pool(h, lengths)
         show("pooled", pooled)
@@ -145,7 +146,8 @@ class Pooled(Head):
         if self.scale != 1.0:
             y = y * self.scale
         if self.project is not None and condition is not None:
-            y = y + (self.project(condition) * pooled).sum(1, keepdim=True)
+            told = (self.project(condition) * pooled).sum(1, keepdim=True)
+            y = y + F.pad(told, (0, y.shape[1] - 1))
         match self.output:
             case Tokens(length=t) | Frames(length=t):
                 return y.view(y.shape[0], t, -1)

@@ -68,6 +68,15 @@ class GameTask(Task):
         """Samples in the form in which the discriminator reads them."""
         return x
 
+    def read(self, net: Any, x: Tensor, beside: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """A discriminator's scores (b, 1) of what it reads, and what else it says of it (b, k)."""
+        said: Tensor = net(x, **beside).float()
+        return said[:, :1], said[:, 1:]
+
+    def taken_for(self, said: Tensor, batch: Batch) -> Tensor | None:  # noqa: ARG002
+        """A sum that a player minimises of what the discriminator says beside its scores."""
+        return None
+
     def asked_too(self, raw: Tensor, batch: Batch) -> Tensor | None:  # noqa: ARG002
         """A sum that the generator minimises beside its score, of its raw output."""
         return None
@@ -121,10 +130,11 @@ class GameTask(Task):
         judge = nets["discriminator"]
         if turn.name == "generator":
             raw = nets["generator"](batch["z"], **beside)
-            fake = judge(self.as_read(self.made(raw, generator), generator), **beside).float()
+            x = self.as_read(self.made(raw, generator), generator)
+            fake, aside = self.read(judge, x, beside)
             total = self._generator_loss(judge, fake, batch, beside, generator)
-            extra = self.asked_too(raw.float(), batch)
-            total = total if extra is None else total + extra
+            for extra in (self.asked_too(raw.float(), batch), self.taken_for(aside, batch)):
+                total = total if extra is None else total + extra
             return Loss(total, weight, said={"fake_score": fake.detach().sum()})
         with torch.no_grad():
             samples = self.made(nets["generator"](batch["z"], **beside), generator)
@@ -134,9 +144,11 @@ class GameTask(Task):
             return Loss(total, weight)
         both = both.requires_grad_(self._penalised_here)
         twice = {k: torch.cat([v, v]) for k, v in beside.items()}
-        scores = judge(both, **twice).float()
+        scores, aside = self.read(judge, both, twice)
         real, fake = scores.chunk(2)
         total = _discriminator_loss(self.game.loss, real, fake)
+        extra = self.taken_for(aside.chunk(2)[0], batch)
+        total = total if extra is None else total + extra
         if self._penalised_here:
             total = total + self._penalty(judge, both, scores, beside, generator)
         said = {"real_score": real.detach().sum(), "fake_score": fake.detach().sum()}
@@ -166,7 +178,7 @@ class GameTask(Task):
                 return -fake.sum()
             case "relativistic":
                 with torch.no_grad():
-                    real = judge(self.as_read(batch["x"], generator), **beside).float()
+                    real, _ = self.read(judge, self.as_read(batch["x"], generator), beside)
                 return F.softplus(real - fake).sum()
 
     def _penalty(
@@ -184,7 +196,7 @@ class GameTask(Task):
             share = torch.rand(len(real), generator=generator).to(real.device)
             places = torch.lerp(real, fake, share.view(-1, *[1] * (real.dim() - 1)))
             places = places.requires_grad_()
-            slope = _slope(judge(places, **beside).float(), places)
+            slope = _slope(self.read(judge, places, beside)[0], places)
             return gamma * ((slope + 1e-12).sqrt() - 1).square().sum()
         if scores is not None:
             slope = _slope(scores, both)
@@ -192,7 +204,7 @@ class GameTask(Task):
         places = both.detach()
         places = (places.chunk(2)[0] if kind == "r1" else places).requires_grad_()
         many = beside if kind == "r1" else {k: torch.cat([v, v]) for k, v in beside.items()}
-        return gamma / 2 * _slope(judge(places, **many).float(), places).sum()
+        return gamma / 2 * _slope(self.read(judge, places, many)[0], places).sum()
 
 
 def _discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:

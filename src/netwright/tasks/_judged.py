@@ -3,6 +3,10 @@
 The judge is a role that is *given*: a network out of its own finished run, frozen, known by the
 hash of its weights. Its last pooled features are the space in which made and real samples are
 compared. Where there is none, means over fields of the samples are.
+
+A class enters twice. The discriminator's score is told it (Miyato & Koyama 2018); and beside the
+score, without being told, the discriminator names the class of real samples, and the generator
+minimises the cross entropy of what its own are taken for (Odena et al. 2017).
 Dimensions: b batch, n samples, d features, k classes.
 """
 
@@ -27,6 +31,7 @@ from netwright.tasks._likeness import (
     REALS,
     Real,
     alike,
+    failures,
     real_samples,
     recognised,
     saturated,
@@ -46,10 +51,15 @@ class Options(Game):
 
     conditional: bool = True
     """Whether a class is asked for, where the data are labelled."""
+    classify: float = Field(0.1, ge=0.0)
+    """Weight with which the discriminator also names the class; 0: it does not."""
     judge: str = ""
     """Run folder of a classifier trained on the same data; by default one is trained."""
     samples: int = Field(1_000, ge=20)
     """Samples of one draw that is judged."""
+    truncation: float = Field(1.0, gt=0.0, le=1.0)
+    """By what the noise is multiplied of all that is judged and shown, and of what is made unless
+    `generate` asks otherwise: less is more typical and less varied (Brock et al. 2019)."""
     learner: Literal["test", "always", "never"] = "test"
     """When a classifier is trained on made samples and tested on real ones."""
 
@@ -60,8 +70,8 @@ class Asked(Frozen):
     count: int = Field(16, ge=1, le=100_000)
     classes: tuple[str, ...] = ()
     """Names of classes, taken in turn; none: all of them."""
-    truncation: float = Field(1.0, gt=0.0, le=1.0)
-    """By what the noise is multiplied: less is more typical and less varied."""
+    truncation: float | None = Field(None, gt=0.0, le=1.0)
+    """By what the noise is multiplied; none: by what it was in what was judged."""
     interpolate: bool = False
     """Whether the samples lie on the way from one noise to another."""
 
@@ -92,7 +102,13 @@ class JudgedGame(GameTask):
                 do="leave `judge` out: means over fields of the samples are compared then",
             )
         self._told: dict[str, Mapping[str, Figure]] = {}
+        self._limit: dict[str, Figure] = {}
         self._real: dict[str, tuple[Real, tuple[Tensor, Tensor] | None]] = {}
+
+    @classmethod
+    def remarks(cls, values: Mapping[str, float]) -> Sequence[str]:
+        """Collapse, failure and copying."""
+        return failures(values)
 
     @abstractmethod
     def real(self, stored: Tensor) -> Tensor:
@@ -110,10 +126,6 @@ class JudgedGame(GameTask):
     @abstractmethod
     def judged_form(self) -> Image:
         """The form of what the judge reads."""
-
-    def plain(self, x: Tensor) -> Tensor:
-        """Samples as a classical learner reads them, (b, d)."""
-        return self.seen(x).flatten(1)
 
     def small(self, x: Tensor) -> Tensor:
         """Samples as they are compared where there is no judge: means over 8 x 8 fields, (b, d)."""
@@ -135,10 +147,11 @@ class JudgedGame(GameTask):
     def roles(self) -> Mapping[str, Role]:
         """The two players, and the judge where one is named."""
         asked = self.labels.form if self.conditional and self.labels else None
+        said = Vector(1 + (asked.count if asked and self.options.classify else 0))
         roles = {
             "generator": Role(Signature(Vector(self.game.noise), self.form, condition=asked)),
             "discriminator": Role(
-                Signature(self.presented_form, Vector(1), condition=asked), applied=False
+                Signature(self.presented_form, said, condition=asked), applied=False
             ),
         }
         if self.options.judge and self.labels is not None:
@@ -149,6 +162,12 @@ class JudgedGame(GameTask):
     def made(self, raw: Tensor, generator: Generator | None = None) -> Tensor:  # noqa: ARG002
         """tanh: samples lie in [-1, 1]."""
         return raw.tanh()
+
+    def taken_for(self, said: Tensor, batch: Batch) -> Tensor | None:
+        """Cross entropy of the classes, where the discriminator names them."""
+        if not said.shape[1]:
+            return None
+        return self.options.classify * F.cross_entropy(said, batch["y"], reduction="sum")
 
     def batch(self, part: Part, draw: Draw, generator: Generator, *, train: bool) -> Batch:  # noqa: ARG002
         """`x` real samples, `z` (b, m) noise, `y` labels, and `condition` where one is asked."""
@@ -184,7 +203,7 @@ class JudgedGame(GameTask):
     def how_it_stands(self, nets: Nets, data: DataLike, part: str) -> Exhibit:
         """What the last figures of a part and the discriminator's scores say, in words."""
         figures = self._told.get(part) or self.evaluate(nets, data, part)
-        lines = words(figures)
+        lines = words({name: figure.value for name, figure in figures.items()})
         if "discriminator" in nets:
             device = device_of(nets["generator"])
             x, classes = self.drawn(nets, AT_ONCE, Generator().manual_seed(0), device)
@@ -195,7 +214,7 @@ class JudgedGame(GameTask):
                 beside = {} if known is None else {"condition": known.to(device)}
                 with torch.no_grad():
                     read = self.as_read(samples, drawn)  # what it was trained to tell apart
-                    scores.append(nets["discriminator"](read, **beside).float().flatten())
+                    scores.append(self.read(nets["discriminator"], read, beside)[0].flatten())
             lines += saturated(*scores)
         return Exhibit("text", "how the game stands", strings={"lines": tuple(lines)})
 
@@ -210,7 +229,8 @@ class JudgedGame(GameTask):
         z: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """(count, ...) made samples and the classes that were asked for, in turn."""
-        z = self.noise(count, generator, device) if z is None else z
+        if z is None:
+            z = self.options.truncation * self.noise(count, generator, device)
         if self.conditional and self.labels is not None and classes is None:
             classes = torch.arange(count) % len(self.labels.names)
         pieces = []
@@ -254,9 +274,10 @@ class JudgedGame(GameTask):
         if classes is None and self.conditional and self.labels is not None:
             classes = torch.arange(count) % len(self.labels.names)
         names = self.labels.names if self.labels is not None else ()
+        share = request.truncation or self.options.truncation
         for at in range(0, count, AT_ONCE):
             here = slice(at, at + AT_ONCE)
-            asked, some = None if classes is None else classes[here], z[here] * request.truncation
+            asked, some = None if classes is None else classes[here], z[here] * share
             x, _ = self.drawn(nets, len(some), generator, device, classes=asked, z=some)
             for i, sample in enumerate(x.cpu()):
                 yield f"{at + i:05}", sample, "" if asked is None else names[int(asked[i])]
@@ -314,19 +335,15 @@ class JudgedGame(GameTask):
         """A fixed learner on made and on as many real samples, tested on real ones."""
         fakes = torch.cat([x for x, _ in made])[:REALS]
         asked = torch.cat([y for _, y in made if y is not None])[:REALS]
-        train, labels = self._stored(data.parts["train"], device)
         test, truth = self._stored(data.parts[part], device)
-        assert labels is not None
         assert truth is not None
-        size = min(len(fakes), len(train))
-        return {
-            "train_on_made": learned(
-                self.plain(fakes[:size]), asked[:size], self.plain(test), truth
-            ),
-            "train_on_real": learned(
-                self.plain(train[:size]), labels[:size], self.plain(test), truth
-            ),
-        }
+        size = min(len(fakes), len(data.parts["train"]))
+        if part not in self._limit:  # the same each time
+            train, labels = self._stored(data.parts["train"], device, size)
+            assert labels is not None
+            self._limit[part] = learned(self.seen(train), labels, self.seen(test), truth)
+        found = learned(self.seen(fakes[:size]), asked[:size], self.seen(test), truth)
+        return {"train_on_made": found, "train_on_real": self._limit[part]}
 
 
 def between(a: Tensor, b: Tensor, count: int) -> Tensor:

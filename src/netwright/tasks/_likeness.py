@@ -119,9 +119,10 @@ def recognised(
     return {**found, "agreed": _figure(agreed, True, "%")} if agreed else found
 
 
-def words(figures: Mapping[str, Figure]) -> list[str]:
-    """Collapse and copying, told from the figures."""
-    value = {name: figure.value for name, figure in figures.items()}
+def failures(value: Mapping[str, float]) -> list[str]:
+    """Collapse, failure and copying, told from the figures' values where they are all there."""
+    if not {*NEARNESS, *(f"{k}_of_real" for k in NEARNESS), "novelty"} <= value.keys():
+        return []
     lines = []
     recall, precision = (value[k] / max(value[f"{k}_of_real"], 0.01) for k in NEARNESS)
     if recall < LOW and precision > 2 * recall:
@@ -136,6 +137,12 @@ def words(figures: Mapping[str, Figure]) -> list[str]:
         )
     if value["novelty"] < 0.5:
         lines.append("It copies: what it makes lies closer to training samples than new ones do.")
+    return lines
+
+
+def words(value: Mapping[str, float]) -> list[str]:
+    """What failed, and how like real samples the made ones are, told from the figures' values."""
+    lines = failures(value)
     classes = value.get("classes")
     if classes is not None:
         lines.append(f"The judge is sure of {100 * value['sure']:.0f} %, in {classes:.0f} classes.")

@@ -161,6 +161,11 @@ class Task(ABC):
     def __init__(self, schema: Schema, config: Frozen) -> None:
         self.schema, self.config = schema, config
 
+    @classmethod
+    def remarks(cls, values: Mapping[str, float]) -> Sequence[str]:  # noqa: ARG003
+        """What figures say that their numbers alone do not: of what failed, a sentence each."""
+        return ()
+
     @abstractmethod
     def roles(self) -> Mapping[str, Role]:
         """The players by name."""
