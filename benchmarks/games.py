@@ -65,6 +65,7 @@ def main() -> None:
                 "test": {k: v["value"] for k, v in judged.figures.items()},
                 "validation": {k: v["value"] for k, v in trained.figures.items()},
                 "given": view.spec.get("given", {}),
+                "rules": view.spec["recipe"]["task"]["config"],
                 **{
                     k: trained.cost[k] for k in ("seconds", "steps", "training_flops", "parameters")
                 },

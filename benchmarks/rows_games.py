@@ -16,7 +16,10 @@ def trained(found: dict[str, Any]) -> str:
     first, many = found["runs"][0], len(found["runs"])
     steps = sum(r["steps"] for r in found["runs"]) / many
     seeds = f"{many} seed{'s' if many > 1 else ''}"
-    return f"{seeds}, {steps:,.0f} rounds, {first['seconds']:.0f} s, {in_threads(found['threads'])}"
+    typical = first.get("rules", {}).get("truncation", 1.0)
+    told = "" if typical == 1.0 else f", truncation {typical:g}"
+    spent = f"{first['seconds']:.0f} s, {in_threads(found['threads'])}"
+    return f"{seeds}, {steps:,.0f} rounds, {spent}{told}"
 
 
 def games() -> list[Row]:

@@ -308,6 +308,34 @@ def test_columns_that_cannot_be_learnt_are_refused(
     assert opened(file, columns=f"drop={name}").found == n
 
 
+def test_of_several_wrong_columns_all_are_told_and_one_option_leaves_them_out(
+    tmp_path: Path,
+) -> None:
+    head = ("name", "day", "age", "a+b", "note", "kind")
+    rows = [
+        [f"n{i}", f"2020-01-{i % 28 + 1:02}", i % 50 / 3, f"w{i}", f"x {i}", ("a", "b")[i % 2]]
+        for i in range(200)
+    ]
+    file = put(tmp_path, rows, head)
+    error = refusal(file, columns="drop=note,label=kind")
+    assert error.what == "3 columns cannot be learned from"
+    assert error.why == (
+        "column 'name' holds free text or names; column 'day' holds dates or times; "
+        "column 'a+b' holds free text or names"
+    )
+    columns = error.do.rpartition(" ")[2]
+    assert opened(file, columns=columns).found == 200
+    assert [c.name for c in table(opened(file, columns=columns)).columns] == ["age", "kind"]
+
+
+def test_a_column_that_numbers_the_rows_is_told(tmp_path: Path) -> None:
+    made, head = with_column("id", lambda i: i + 7)
+    file = put(tmp_path, made, head)
+    (note,) = (n for n in opened(file).notes if "numbers the rows" in n)
+    assert "--columns drop=id" in note
+    assert not any("numbers the rows" in n for n in opened(file, columns="drop=id").notes)
+
+
 def test_thousands_of_categories_are_refused(tmp_path: Path) -> None:
     many = [[f"c{i % 10_000}", i % 17, ("a", "b")[i % 2]] for i in range(21_000)]
     file = put(tmp_path, many, ("code", "x", "kind"))

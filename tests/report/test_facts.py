@@ -33,6 +33,20 @@ def test_several_roles_are_named_as_the_command_line_takes_them(tmp_path):
     assert about.budget == "60steps,1e+12flop"
 
 
+@pytest.mark.parametrize(
+    ("determinism", "option"),
+    [
+        ({"threads": 1, "cores": 2}, " --threads 1"),
+        ({"threads": 2, "cores": 2}, ""),
+        ({"threads": "--x", "cores": 2}, ""),
+        (["threads"], ""),
+        ({}, ""),
+    ],
+)
+def test_threads_are_named_where_they_are_not_all(determinism, option):
+    assert facts._threads(determinism) == option
+
+
 def test_the_figure_of_the_task_comes_first(run_folder):
     found = facts.figures(RunView.open(run_folder), "image-classification")
     assert found.part == "test"

@@ -96,14 +96,19 @@ class _Found:
 
 def look(table: Cells, roles: Mapping[int, Role]) -> Known:
     """What the columns of a table are; InputError names file, row, column and what to do."""
-    found, label = _Found(), None
+    found, label, refused = _Found(), None, dict[int, InputError]()
     for place, (name, raw) in enumerate(zip(table.names, table.columns, strict=True)):
         role = roles.get(place)
         cells = [cleaned(cell) for cell in raw]
-        if role == "drop" or _constant(table, name, role, cells, found):
-            continue
-        _column(table, name, role, cells, found)
+        try:
+            if role == "drop" or _constant(table, name, role, cells, found):
+                continue
+            _column(table, name, role, cells, found)
+        except InputError as error:
+            refused[place] = error
         label = name if role == "label" else label
+    if refused:
+        raise _refused(table, roles, refused)
     if not found.kinds:
         raise InputError(
             "no column is left", why="; ".join(found.notes), do=EXAMPLE, file=table.file
@@ -117,6 +122,28 @@ def look(table: Cells, roles: Mapping[int, Role]) -> Known:
     kept = {*found.fixed, *found.cells}
     order = [name for name in table.names if name in kept]
     return Known(found.kinds, found.cells, label, found.notes, found.fixed, order)
+
+
+def _refused(
+    table: Cells, roles: Mapping[int, Role], refused: Mapping[int, InputError]
+) -> InputError:
+    """What is wrong with columns: the one error, or of several what and how to leave them out."""
+    if len(refused) == 1:
+        return next(iter(refused.values()))
+    said = [error.what for error in refused.values()]
+    more = [f"and {len(said) - SHOWN:,} more"] if len(said) > SHOWN else []
+    asked: dict[str, list[str]] = {}
+    for place, role in {**roles, **dict.fromkeys(refused, "drop")}.items():
+        name = table.names[place]
+        plain_name = name and not set("+,=") & set(name)
+        asked.setdefault(role, []).append(name if plain_name else str(place))
+    columns = ",".join(f"{role}={'+'.join(names)}" for role, names in asked.items())
+    return InputError(
+        f"{len(refused):,} columns cannot be learned from",
+        why="; ".join([*said[:SHOWN], *more]),
+        do=f"correct them, or leave them out: --columns {shown(columns)}",
+        file=table.file,
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -162,6 +189,11 @@ def _column(
             largest = float(np.nanmax(np.abs(numbers)))
             found.kinds.append(Kind(name, (), decimals(there, largest), missing))
             found.cells[name] = numbers
+            if _numbers_rows(numbers):
+                found.notes.append(
+                    f"column '{shown(name)}' numbers the rows, and is learned like any other; "
+                    f"--columns drop={shown(name)} leaves it out"
+                )
             if code := next(filter(CODE.fullmatch, there), None):
                 found.notes.append(
                     f"column '{shown(name)}' is numbers: zeros as in {code} are lost"
@@ -215,6 +247,11 @@ def _few(numbers: NDArray[np.float64]) -> bool:
     """Whether there are few different numbers, all whole."""
     different = np.unique(numbers[~np.isnan(numbers)])
     return len(different) <= COUNTED and bool((different == np.floor(different)).all())
+
+
+def _numbers_rows(numbers: NDArray[np.float64]) -> bool:
+    """Whether each row's number is one more than that of the row before."""
+    return len(numbers) > COUNTED and bool((np.diff(numbers) == 1).all())
 
 
 def _is_whole(cell: str) -> bool:

@@ -83,7 +83,16 @@ def subject(view: RunView) -> Subject:
     brings = not known or registry.load("datasets", data).task == task
     what = f"{data}{own and f' --data {own}'}" if brings else f"{task} --data {own or data}"
     command = f"netwright train {what}{columns} --structure {name} --budget {budget} --seed {seed}"
+    command += _threads(view.determinism)
     return Subject(name, families, task, data, budget, seed, command)
+
+
+def _threads(determinism: Any) -> str:
+    """The option, where fewer threads than cores were asked for: they change the last digits."""
+    if not isinstance(determinism, dict):
+        return ""
+    threads, cores = determinism.get("threads"), determinism.get("cores")
+    return f" --threads {threads}" if isinstance(threads, int) and threads != cores else ""
 
 
 def figures(view: RunView, task: str) -> Figures:
