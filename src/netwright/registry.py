@@ -55,6 +55,14 @@ def load(room: Room, name: str) -> Any:
     return found
 
 
+def installed(room: Room, name: str) -> Any | None:
+    """As `load`; None where it is not on offer here, or cannot be used."""
+    try:
+        return load(room, name)
+    except InputError:
+        return None
+
+
 def origin(room: Room, name: str) -> str:
     """`netwright`, or the distribution and version that an entry point came from."""
     name = spelled(room, name)

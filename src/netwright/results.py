@@ -56,7 +56,8 @@ class RunResult(Shown):
     use: str = ""
     """The command that uses it."""
     notes: Sequence[str] = ()
-    """What to know of the data and, until it is evaluated, of how the training ended."""
+    """What to know of the data, of what the figures mean and, until it is evaluated, of how the
+    training ended."""
 
     @classmethod
     def of(cls, view: RunView) -> "RunResult":
@@ -120,12 +121,11 @@ def _notes(view: RunView, told: Mapping[str, Any]) -> list[str]:
 
 def _remarks(view: RunView, figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What its task says of a run's figures, without the full stop of a whole sentence."""
-    name = view.spec["recipe"]["task"]["name"]
-    if name not in registry.names("tasks"):
+    task = registry.installed("tasks", view.spec["recipe"]["task"]["name"])
+    if task is None:
         return []
-    with well_formed("result.json"):
-        values = {k: number(f["value"]) for k, f in figures.items()}
-    said = registry.load("tasks", name).remarks(values)
+    with well_formed("result.json" if view.evaluated() else "a checkpoint"):
+        said = task.remarks({name: number(f["value"]) for name, f in figures.items()})
     return [sentence.removesuffix(".") for sentence in said]
 
 

@@ -154,8 +154,10 @@ def test_a_growing_head_doubles_each_side_of_a_picture() -> None:
         assert head(torch.randn(2, 3, 4, 6)).shape == (2, 2, 4 * growth, 6 * growth)
 
 
-@pytest.mark.parametrize("numbers", [1, 3])
-def test_towards_numbers_a_label_enters_the_first_by_projection(numbers: int) -> None:
+@pytest.mark.parametrize("numbers", [1, 5])
+def test_towards_a_score_a_label_enters_by_projection_and_logits_beside_it_are_not_told(
+    numbers: int,
+) -> None:
     head = head_for("vector", (3,), Vector(numbers), condition=Classes(4))
     h, label = torch.randn(2, 3), torch.tensor([2, 0])
     (embed,) = (m for m in head.modules() if isinstance(m, nn.Embedding))
@@ -165,7 +167,8 @@ def test_towards_numbers_a_label_enters_the_first_by_projection(numbers: int) ->
     assert head.told
     assert not added[:, 1:].any()
     for other in (
-        head_for("vector", (3,), Classes(2), condition=Classes(4)),
+        head_for("vector", (3,), Vector(2), condition=Classes(4)),
+        head_for("vector", (3,), Classes(5), condition=Classes(4)),
         head_for("vector", (3,), Vector(numbers)),
     ):
         assert not [m for m in other.modules() if isinstance(m, nn.Embedding)]

@@ -227,6 +227,16 @@ def test_how_the_best_net_came_about_stands_in_front_of_what_it_does(contest_fol
     ]
 
 
+def test_what_the_seed_does_that_is_handed_out_is_shown(tmp_path):
+    second = f"cells/{1:016x}"
+    page = read_page(
+        write_contest_page(write_contest(tmp_path / "c", change=lambda d: d.update(applied=second)))
+    )
+    assert "Seed 1, on the validation part" in page.words
+    assert f"c/{second}" in page.words
+    assert f"c/cells/{0:016x}" not in page.words
+
+
 def test_a_damaged_exhibit_is_named_by_its_cell(contest_folder):
     where = contest_folder / "cells" / f"{0:016x}" / "exhibits" / "step-000000000060"
     (where / "000.json").write_bytes(b"{}")

@@ -35,16 +35,24 @@ def test_several_roles_are_named_as_the_command_line_takes_them(tmp_path):
 
 @pytest.mark.parametrize(
     ("determinism", "option"),
-    [
-        ({"threads": 1, "cores": 2}, " --threads 1"),
-        ({"threads": 2, "cores": 2}, ""),
-        ({"threads": "--x", "cores": 2}, ""),
-        (["threads"], ""),
-        ({}, ""),
-    ],
+    [({"threads": 3}, " --threads 3"), ({"threads": "--x"}, ""), ({"threads": True}, ""), ({}, "")],
 )
-def test_threads_are_named_where_they_are_not_all(determinism, option):
-    assert facts._threads(determinism) == option
+def test_threads_are_named_where_they_are_known(tmp_path, determinism, option):
+    from netwright.train.run import Run
+
+    recipe = {
+        "task": {"name": "t"},
+        "data": {"name": "d"},
+        "roles": {"net": {"structure": "cnn", "preset": "small"}},
+        "budget": {"steps": 60},
+        "seed": 3,
+    }
+    folder = tmp_path / "r"
+    with Run.create(
+        folder, {"recipe": recipe}, seed=3, determinism=determinism, layer=SWIFT
+    ) as run:
+        command = facts.subject(run.view).command
+    assert command.endswith(f"--seed 3{option}")
 
 
 def test_the_figure_of_the_task_comes_first(run_folder):

@@ -86,7 +86,7 @@ def test_the_players_hear_waves_where_they_are_asked_to_and_the_judge_a_spectrog
     task = task_of(made(), judge="somewhere", hears="wave")
     roles, wave = task.roles(), Frames(1, LENGTH)
     assert roles["generator"].signature == Signature(Vector(3), wave, condition=Classes(2))
-    assert roles["discriminator"].signature == Signature(wave, Vector(3), condition=Classes(2))
+    assert roles["discriminator"].signature == Signature(wave, Vector(1), condition=Classes(2))
     assert roles["judge"].signature == Signature(Image(1, 32, 8), Classes(2))
     assert task.seen(torch.zeros(2, LENGTH, 1)).shape == (2, 1, 32, 8)
     assert task_of(made()).helpers()["judge"].task == "sound-classification"

@@ -69,7 +69,7 @@ def test_the_players_know_the_class_where_the_data_are_labelled() -> None:
     assert registry.load("tasks", "image-generation") is ImageGeneration
     roles = task_of(made(), judge="somewhere").roles()
     assert roles["generator"].signature == Signature(Vector(3), FORM, condition=Classes(2))
-    assert roles["discriminator"].signature == Signature(FORM, Vector(3), condition=Classes(2))
+    assert roles["discriminator"].signature == Signature(FORM, Vector(1), condition=Classes(2))
     assert not roles["discriminator"].applied
     assert roles["judge"].signature == Signature(FORM, Classes(2))
     assert str(roles["judge"].given) == "somewhere"
@@ -112,9 +112,11 @@ def test_the_discriminator_names_real_samples_and_the_generator_is_moved_by_it(l
         torch.testing.assert_close(totals[name][1] - totals[name][0], 1.5 * expected)
 
 
-def test_a_discriminator_that_is_not_to_name_classes_only_scores() -> None:
-    roles = task_of(made(), classify=0.0).roles()
-    assert roles["discriminator"].signature == Signature(FORM, Vector(1), condition=Classes(2))
+def test_a_discriminator_that_is_to_name_classes_says_a_logit_of_each() -> None:
+    roles = task_of(made(), classify=0.1).roles()
+    assert roles["discriminator"].signature == Signature(FORM, Vector(3), condition=Classes(2))
+    for plain in (task_of(made(labelled=False), classify=0.1), task_of(made(), conditional=False)):
+        assert plain.roles()["discriminator"].signature == Signature(FORM, Vector(1))
 
 
 def test_what_is_judged_and_made_is_cut_to_the_typical_where_that_is_asked_for() -> None:
@@ -128,6 +130,19 @@ def test_what_is_judged_and_made_is_cut_to_the_typical_where_that_is_asked_for()
         samples = [x for _, x, _ in task.requested(nets, request, Generator().manual_seed(1))]
         found = torch.stack(samples).atanh()[:, 0, 0, :3]
         torch.testing.assert_close(found, share * whole, atol=1e-3, rtol=1e-3)
+
+
+def test_the_noise_of_a_floor_stays_whole() -> None:
+    data = made()
+    figures = []
+    for truncation in (1.0, 0.3):
+        task = task_of(data, truncation=truncation)
+        batch, _ = task.sample(data.parts["train"], 1_000, Generator().manual_seed(0))
+        floor = registry.load("floors", "pca-gaussian").fit(batch, data.schema, Generator())
+        figures.append(task.evaluate({**floor, "judge": Judge()}, data, "validation"))
+    assert {k: f.value for k, f in figures[0].items()} == {
+        k: f.value for k, f in figures[1].items()
+    }
 
 
 class Echo(nn.Module):

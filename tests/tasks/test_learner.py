@@ -5,23 +5,27 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from netwright.tasks._learner import CONTRAST, PATCHES, _Patches, learned
+from netwright.tasks._learner import CONTRAST, PATCHES, Patches, learned
 
 
 def pictures(*shape: int) -> Tensor:
     return torch.randn(shape, generator=Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("shape", [(40, 3, 9, 7), (40, 1, 16, 12), (40, 1, 2, 3)])
-def test_features_are_whitened_patches_averaged_over_quarters(shape: tuple[int, ...]) -> None:
-    x = pictures(*shape) + 1
-    look = _Patches(x)
-    side = look.side
-    assert side == min(6, max(2, min(shape[2:]) // 2))
-    patches = F.unfold(x[:2], side).transpose(1, 2)  # (2, places, numbers)
+def plainly(x: Tensor, side: int) -> Tensor:
+    """(n, places, numbers): every patch, less its mean, over its contrast."""
+    patches = F.unfold(x, side).transpose(1, 2)
     centred = patches - patches.mean(2, keepdim=True)
-    contrast = centred / (patches.var(2, correction=0, keepdim=True) + CONTRAST).sqrt()
-    q = contrast @ look.filters.flatten(1).T - look.offset.flatten()
+    return centred / (patches.var(2, correction=0, keepdim=True) + CONTRAST).sqrt()
+
+
+@pytest.mark.parametrize("shape", [(40, 3, 9, 7), (40, 1, 16, 12), (40, 1, 2, 3), (40, 3, 1, 8)])
+def test_features_are_means_over_quarters_of_what_patches_see(shape: tuple[int, ...]) -> None:
+    x = pictures(*shape) + 1
+    look = Patches(x)
+    side = look.side
+    assert side == min(6, max(2, min(shape[2:]) // 2), *shape[2:])
+    q = plainly(x[:2], side) @ look.filters.flatten(1).T - look.offset.flatten()
     grid = q.transpose(1, 2).view(2, PATCHES, shape[2] - side + 1, shape[3] - side + 1)
     both = torch.cat([grid.clamp(min=0), (-grid).clamp(min=0)], 1)
     quarters = (min(2, both.shape[2]), min(2, both.shape[3]))
@@ -29,6 +33,22 @@ def test_features_are_whitened_patches_averaged_over_quarters(shape: tuple[int, 
     pooled = F.adaptive_avg_pool2d(both, quarters)
     expected = torch.cat([pooled.flatten(1), fields.flatten(1)], 1)
     torch.testing.assert_close(look(x[:2]), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_patches_are_whitened_and_look_for_one_of_their_own() -> None:
+    smooth = F.avg_pool2d(pictures(300, 1, 12, 12), 3, 1)
+    look = Patches(smooth)
+    places = plainly(smooth, look.side).flatten(0, 1)
+    covariance = (places - places.mean(0)).T @ (places - places.mean(0)) / len(places)
+    values, axes = torch.linalg.eigh(covariance + CONTRAST * torch.eye(len(covariance)))
+    whiten = axes @ torch.diag(values.rsqrt()) @ axes.T
+    # a filter is d W, with d a whitened patch of length 1; mean and covariance are of all patches
+    # here, and of drawn ones there
+    found = F.normalize((places - places.mean(0)) @ whiten, dim=1)
+    wanted = look.filters.flatten(1) @ torch.linalg.inv(whiten)
+    best = (F.normalize(wanted, dim=1) @ found.T).amax(1)
+    assert best.min() > 0.98
+    assert float((wanted.norm(dim=1) - 1).abs().max()) < 0.1
 
 
 def stripes(count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ generator of rows can learn (free text, dates, thousands of categories, infiniti
 what would help.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,20 +131,24 @@ def _refused(
     """What is wrong with columns: the one error, or of several what and how to leave them out."""
     if len(refused) == 1:
         return next(iter(refused.values()))
-    said = [error.what for error in refused.values()]
+    said = [e.what + (f" (line {e.line:,})" if e.line else "") for e in refused.values()]
     more = [f"and {len(said) - SHOWN:,} more"] if len(said) > SHOWN else []
     asked: dict[str, list[str]] = {}
     for place, role in {**roles, **dict.fromkeys(refused, "drop")}.items():
-        name = table.names[place]
-        plain_name = name and not set("+,=") & set(name)
-        asked.setdefault(role, []).append(name if plain_name else str(place))
+        asked.setdefault(role, []).append(_asked_for(table.names[place], place))
     columns = ",".join(f"{role}={'+'.join(names)}" for role, names in asked.items())
     return InputError(
         f"{len(refused):,} columns cannot be learned from",
         why="; ".join([*said[:SHOWN], *more]),
-        do=f"correct them, or leave them out: --columns {shown(columns)}",
+        do=f"correct them, or leave them out: --columns {shlex.quote(columns)}",
         file=table.file,
     )
+
+
+def _asked_for(name: str, place: int) -> str:
+    """How `--columns` names a column: by its number where its name would be taken apart."""
+    plainly = name and name == name.strip() and name.isprintable() and not set("+,=") & set(name)
+    return name if plainly else str(place)
 
 
 def _listed(names: Sequence[str]) -> str:

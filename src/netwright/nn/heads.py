@@ -123,7 +123,7 @@ class Pooled(Head):
         self.last = nn.Linear(sizes[-1], numbers(signature.output))
         label = signature.condition
         self.project: nn.Embedding | None = None
-        if isinstance(label, Classes) and isinstance(signature.output, Vector):
+        if isinstance(label, Classes) and signature.output in (Vector(1), Vector(1 + label.count)):
             self.told = True
             self.project = nn.Embedding(label.count, sizes[-1])
             # of numbers near 1, as the table is drawn by default, thousands of features would sum
@@ -135,8 +135,8 @@ class Pooled(Head):
     ) -> Tensor:
         """(b, k) logits or numbers; (b, t, f) frames, (b, t, v) logits or (b, c, h, w) pictures.
 
-        Towards numbers a class enters the first by projection (Miyato & Koyama 2018); those
-        beyond it are said without knowing it.
+        Towards one number, a score, a class enters by projection (Miyato & Koyama 2018); so it
+        does where the classes' logits stand beside the score, which are not told it.
         """
         pooled: Tensor = self.pool(h, lengths)
         show("pooled", pooled)

@@ -11,10 +11,11 @@ from netwright.report.curves import Curve, curves
 from netwright.report.exhibits import BEST, FEW, Piece, pieces
 from netwright.report.frontier import Level, Point, frontier
 from netwright.report.histories import history, together
-from netwright.report.record import Verdict, read_verdict
+from netwright.report.record import Cell, Verdict, read_verdict
 from netwright.report.standings import FloorLine, Net, inside, standings
 from netwright.report.timeline import Strip, strips
 from netwright.train.target import usage
+from netwright.train.view import RunView
 
 OTHERS = 3
 """Nets beside the best one whose exhibits are shown."""
@@ -60,9 +61,10 @@ def write_contest_page(folder: Path) -> Path:
         unplaced=[n.short for n in done if n.row.costs.get(verdict.cost) is None],
         curves=_curves(verdict, done),
         growing=_growing(done),
-        came=_came(best),
+        came=_came(verdict, best),
+        came_seed=_shown_run(verdict, best)[0].seed if best and best.runs else None,
         told_of=best,
-        shown=_exhibits(done, best),
+        shown=_exhibits(verdict, done, best),
         using=[_using(net) for net in done if _measured(net)],
         training=[_trained(net) for net in done],
         energy_note=_energy_note(done),
@@ -70,7 +72,7 @@ def write_contest_page(folder: Path) -> Path:
         granted=any(s.granted is not None for net in done for s in net.row.spent),
         chosen=best is not None and best.row.chosen,
         best=bool(best and best.runs),
-        use=usage(verdict.task, f"{folder.name}/{best.runs[0][0].folder}")
+        use=usage(verdict.task, f"{folder.name}/{_shown_run(verdict, best)[0].folder}")
         if best and best.runs
         else "",
         versions=facts.versions(views[0].determinism) if views else [],
@@ -149,12 +151,17 @@ def _growing(nets: Sequence[Net]) -> list[Chart]:
     ]
 
 
-def _exhibits(nets: Sequence[Net], best: Net | None) -> list[Shown]:
-    """Of the best net all, of a few others some; each of its first seed."""
+def _shown_run(verdict: Verdict, net: Net) -> tuple[Cell, RunView]:
+    """The run of a net that the contest hands out, else that of its first seed."""
+    return next((run for run in net.runs if run[0].folder == verdict.applied), net.runs[0])
+
+
+def _exhibits(verdict: Verdict, nets: Sequence[Net], best: Net | None) -> list[Shown]:
+    """Of the best net all, of a few others some; each of one seed."""
     order = [n for n in [best, *(n for n in nets if n is not best)] if n is not None and n.runs]
     made = []
     for net in order[: 1 + OTHERS]:
-        cell, view = net.runs[0]
+        cell, view = _shown_run(verdict, net)
         with inside(cell):
             steps = view.exhibit_steps()
             room = BEST if net is best else FEW
@@ -164,11 +171,11 @@ def _exhibits(nets: Sequence[Net], best: Net | None) -> list[Shown]:
     return made
 
 
-def _came(best: Net | None) -> list[Strip]:
-    """How what the best net does came about, in its first seed."""
+def _came(verdict: Verdict, best: Net | None) -> list[Strip]:
+    """How what the best net does came about, in the seed whose exhibits are shown."""
     if best is None or not best.runs:
         return []
-    cell, view = best.runs[0]
+    cell, view = _shown_run(verdict, best)
     with inside(cell):
         return strips(view)
 

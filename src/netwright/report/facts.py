@@ -83,16 +83,10 @@ def subject(view: RunView) -> Subject:
     brings = not known or registry.load("datasets", data).task == task
     what = f"{data}{own and f' --data {own}'}" if brings else f"{task} --data {own or data}"
     command = f"netwright train {what}{columns} --structure {name} --budget {budget} --seed {seed}"
-    command += _threads(view.determinism)
+    threads = view.determinism.get("threads") if isinstance(view.determinism, dict) else None
+    if type(threads) is int:  # they change the last digits
+        command += f" --threads {threads}"
     return Subject(name, families, task, data, budget, seed, command)
-
-
-def _threads(determinism: Any) -> str:
-    """The option, where fewer threads than cores were asked for: they change the last digits."""
-    if not isinstance(determinism, dict):
-        return ""
-    threads, cores = determinism.get("threads"), determinism.get("cores")
-    return f" --threads {threads}" if isinstance(threads, int) and threads != cores else ""
 
 
 def figures(view: RunView, task: str) -> Figures:
@@ -101,7 +95,7 @@ def figures(view: RunView, task: str) -> Figures:
         part, found = "test", view.result()
     else:
         part, found = "validation", _last(view)
-    kind = _installed(task)
+    kind = registry.installed("tasks", task)
     main = str(view.data().get("figure") or getattr(kind, "figure", ""))
     says = {} if kind is None else kind.means
     with well_formed("result.json"):
@@ -162,14 +156,6 @@ def _last(view: RunView) -> dict[str, Any]:
         return {}
     last = view.load().state.get("last")
     return last if isinstance(last, dict) else {}
-
-
-def _installed(task: str) -> Any:
-    """The class of a task; None where it is not installed here, or cannot be loaded."""
-    try:
-        return registry.load("tasks", task)
-    except InputError:
-        return None
 
 
 def _budget(limits: Mapping[str, Any]) -> str:

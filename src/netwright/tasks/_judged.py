@@ -18,11 +18,22 @@ from typing import ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from netwright.errors import InputError, nearest
 from netwright.metrics.base import Figure
-from netwright.specs import Batch, Form, Frozen, Image, Labels, Part, Schema, Signature, Vector
+from netwright.specs import (
+    Batch,
+    Form,
+    Frozen,
+    Image,
+    Labels,
+    Part,
+    Schema,
+    Scorer,
+    Signature,
+    Vector,
+)
 from netwright.tasks._game import Game, GameTask
 from netwright.tasks._labelled import device_of
 from netwright.tasks._learner import learned
@@ -51,7 +62,7 @@ class Options(Game):
 
     conditional: bool = True
     """Whether a class is asked for, where the data are labelled."""
-    classify: float = Field(0.1, ge=0.0)
+    classify: float = Field(0.0, ge=0.0)
     """Weight with which the discriminator also names the class; 0: it does not."""
     judge: str = ""
     """Run folder of a classifier trained on the same data; by default one is trained."""
@@ -102,7 +113,7 @@ class JudgedGame(GameTask):
                 do="leave `judge` out: means over fields of the samples are compared then",
             )
         self._told: dict[str, Mapping[str, Figure]] = {}
-        self._limit: dict[str, Figure] = {}
+        self._learned_real: dict[str, Figure] = {}
         self._real: dict[str, tuple[Real, tuple[Tensor, Tensor] | None]] = {}
 
     @classmethod
@@ -206,7 +217,8 @@ class JudgedGame(GameTask):
         lines = words({name: figure.value for name, figure in figures.items()})
         if "discriminator" in nets:
             device = device_of(nets["generator"])
-            x, classes = self.drawn(nets, AT_ONCE, Generator().manual_seed(0), device)
+            z = self.noise(AT_ONCE, Generator().manual_seed(0), device)
+            x, classes = self.drawn(nets, AT_ONCE, Generator(), device, z=z)
             real, labels = self._stored(data.parts[part], device, AT_ONCE)
             scores, drawn = [], Generator().manual_seed(0)
             for samples, y in ((real, labels), (x, classes)):
@@ -217,6 +229,10 @@ class JudgedGame(GameTask):
                     scores.append(self.read(nets["discriminator"], read, beside)[0].flatten())
             lines += saturated(*scores)
         return Exhibit("text", "how the game stands", strings={"lines": tuple(lines)})
+
+    def typical(self, net: Scorer, z: Tensor, share: float | None = None) -> Tensor:
+        """Noise times `truncation`; a floor's stays whole, for it draws by the noise's law."""
+        return z * (share or self.options.truncation) if isinstance(net, nn.Module) else z
 
     def drawn(
         self,
@@ -230,7 +246,7 @@ class JudgedGame(GameTask):
     ) -> tuple[Tensor, Tensor | None]:
         """(count, ...) made samples and the classes that were asked for, in turn."""
         if z is None:
-            z = self.options.truncation * self.noise(count, generator, device)
+            z = self.typical(nets["generator"], self.noise(count, generator, device))
         if self.conditional and self.labels is not None and classes is None:
             classes = torch.arange(count) % len(self.labels.names)
         pieces = []
@@ -274,10 +290,10 @@ class JudgedGame(GameTask):
         if classes is None and self.conditional and self.labels is not None:
             classes = torch.arange(count) % len(self.labels.names)
         names = self.labels.names if self.labels is not None else ()
-        share = request.truncation or self.options.truncation
+        z = self.typical(nets["generator"], z, request.truncation)
         for at in range(0, count, AT_ONCE):
             here = slice(at, at + AT_ONCE)
-            asked, some = None if classes is None else classes[here], z[here] * share
+            asked, some = None if classes is None else classes[here], z[here]
             x, _ = self.drawn(nets, len(some), generator, device, classes=asked, z=some)
             for i, sample in enumerate(x.cpu()):
                 yield f"{at + i:05}", sample, "" if asked is None else names[int(asked[i])]
@@ -338,12 +354,12 @@ class JudgedGame(GameTask):
         test, truth = self._stored(data.parts[part], device)
         assert truth is not None
         size = min(len(fakes), len(data.parts["train"]))
-        if part not in self._limit:  # the same each time
+        if part not in self._learned_real:  # the same each time
             train, labels = self._stored(data.parts["train"], device, size)
             assert labels is not None
-            self._limit[part] = learned(self.seen(train), labels, self.seen(test), truth)
+            self._learned_real[part] = learned(self.seen(train), labels, self.seen(test), truth)
         found = learned(self.seen(fakes[:size]), asked[:size], self.seen(test), truth)
-        return {"train_on_made": found, "train_on_real": self._limit[part]}
+        return {"train_on_made": found, "train_on_real": self._learned_real[part]}
 
 
 def between(a: Tensor, b: Tensor, count: int) -> Tensor:

@@ -2,9 +2,9 @@
 
 Ravuri and Vinyals 2019 train a network; this one is the same for everybody and takes seconds, and
 yet reads shapes and textures, not means and covariances alone (ADR 0022). One layer of whitened
-patches (Coates, Ng and Lee 2011), taken from what it learns from, for what is there and for what is
-missing, averaged over quarters, and how light a sample is in 16 fields; then ridge regression
-towards the classes.
+patches (Coates, Ng and Lee 2011), drawn from what it learns from, each for what is there and for
+what is missing (Coates and Ng 2011), averaged over quarters, and how light a sample is in 16
+fields; then ridge regression towards the classes.
 
     p' = (p - mean p) / sqrt(var p + 0.1)   p a patch of all channels; m, C: mean, covariance of p'
     q = P (C + 0.1 I)^(-1/2) (p' - m)       P some of the p', whitened, of length 1
@@ -29,14 +29,20 @@ CONTRAST = 0.1
 """What is added to a variance: less is noise."""
 RIDGE = 0.03
 """Weight of the coefficients' squares, a sample."""
-AT_ONCE = 100
+FLAT = 1e-3
+"""Added to a feature's deviation, so that one that never varies has none."""
+NUMBERS = 1 << 24
+"""Of what patches see of samples, at once."""
 
 
 def learned(train: Tensor, labels: Tensor, test: Tensor, truth: Tensor) -> Figure:
-    """Accuracy on `test` (n, c, h, w) of what was learned from `train` (m, c, h, w)."""
-    look = _Patches(train)
+    """Accuracy, a share, on `test` (n, c, h, w) of what `train` (m, c, h, w) taught.
+
+    `labels` (m,) and `truth` (n,) are whole numbers from 0.
+    """
+    look = Patches(train)
     x, z = look(train), look(test)
-    mean, deviation = x.mean(0), x.std(0) + 1e-3
+    mean, deviation = x.mean(0), x.std(0) + FLAT
     x, z = (x - mean) / deviation, (z - mean) / deviation
     y = F.one_hot(labels, int(labels.max()) + 1).to(x)
     ridge = RIDGE * len(x) * torch.eye(x.shape[1], device=x.device)
@@ -45,7 +51,7 @@ def learned(train: Tensor, labels: Tensor, test: Tensor, truth: Tensor) -> Figur
     return Figure(hit[:, None].cpu(), "mean", higher=True, unit="%")
 
 
-class _Patches:
+class Patches:
     """Whitened patches of some samples, and what others look like through them."""
 
     def __init__(self, x: Tensor) -> None:
@@ -71,15 +77,18 @@ class _Patches:
 
     def __call__(self, x: Tensor) -> Tensor:
         """(n, c, h, w) to (n, d): what `PATCHES` see of each quarter, then the fields."""
-        return torch.cat([self._seen(x[at : at + AT_ONCE]) for at in range(0, len(x), AT_ONCE)])
+        places = (x.shape[2] - self.side + 1) * (x.shape[3] - self.side + 1)
+        size = max(1, NUMBERS // (PATCHES * places))
+        return torch.cat([self._seen(x[at : at + size]) for at in range(0, len(x), size)])
 
     def _seen(self, x: Tensor) -> Tensor:
         mean = F.avg_pool2d(x, self.side, 1).mean(1, keepdim=True)
         square = F.avg_pool2d(x.square(), self.side, 1).mean(1, keepdim=True)
         deviation = (square - mean.square()).clamp(min=0).add(CONTRAST).sqrt()
-        q = F.conv2d(x, self.filters) / deviation - self.offset
-        quarters = (min(2, q.shape[2]), min(2, q.shape[3]))
-        both = torch.cat([F.relu(q), F.relu(-q)], 1)
-        fields = (min(FIELDS, x.shape[2]), min(FIELDS, x.shape[3]))
-        light = F.adaptive_avg_pool2d(x, fields).flatten(1)
-        return torch.cat([F.adaptive_avg_pool2d(both, quarters).flatten(1), light], 1)
+        q = F.conv2d(x, self.filters).div_(deviation).sub_(self.offset)
+        return torch.cat([_means(F.relu(q), 2), _means(F.relu(-q), 2), _means(x, FIELDS)], 1)
+
+
+def _means(x: Tensor, most: int) -> Tensor:
+    """(n, c, h, w) to (n, d): means over fields, `most` a side where there are so many places."""
+    return F.adaptive_avg_pool2d(x, (min(most, x.shape[2]), min(most, x.shape[3]))).flatten(1)

@@ -117,7 +117,7 @@ class ImageGeneration(JudgedGame):
         return len(self.labels.names) if len(self.labels.names) <= COLUMNS else None
 
     def _way(self, nets: Nets, generator: Generator, device: torch.device, label: int) -> Tensor:
-        ends = self.options.truncation * self.noise(2, generator, device)
+        ends = self.typical(nets["generator"], self.noise(2, generator, device))
         names = self.labels.names if self.labels is not None else ("",)
         classes = torch.full((STEPS,), label % len(names)) if self.conditional else None
         z = between(ends[0], ends[1], STEPS)

@@ -112,7 +112,8 @@ def _must_exist(path: Path, names: list[str] | tuple[()]) -> None:
 
 def usage(task: str, run: str) -> str:
     """The command that uses a trained run of this task."""
-    asked = registry.load("tasks", task).asked if task in registry.names("tasks") else ""
+    found = registry.installed("tasks", task)
+    asked = found.asked if found is not None else ""
     return f"netwright generate {run} {asked}" if asked else f"netwright predict {run} FILE"
 
 
