@@ -50,9 +50,11 @@ def games() -> list[Row]:
             if "train_on_made" in c["validation"]
         ]
         grown = f"; while training {percent(curve[0])} to {percent(curve[-1])}" if curve else ""
+        between = found["floors"]["interpolation between neighbours"]
         learned = (
-            f"{percent(m['train_on_made'])}; floor {percent(floor['train_on_made'])}; "
-            f"real {percent(m['train_on_real'])}{grown}"
+            f"{percent(m['train_on_made'])}; floor {percent(floor['train_on_made'])}; between real "
+            f"neighbours {percent(between['train_on_made'])}; real {percent(m['train_on_real'])}"
+            f"{grown}"
         )
         rows.append((f"{title}, train on made, test on real", learned, "above the floor"))
     tables = (
