@@ -7,6 +7,7 @@ beside the floors and the value of real samples; protocol, judge and samples are
 import statistics
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from common import RECIPES, arguments, write
@@ -65,7 +66,7 @@ def main() -> None:
                 "test": {k: v["value"] for k, v in judged.figures.items()},
                 "validation": {k: v["value"] for k, v in trained.figures.items()},
                 "given": view.spec.get("given", {}),
-                "rules": view.spec["recipe"]["task"]["config"],
+                "rules": rules_of(view),
                 **{
                     k: trained.cost[k] for k in ("seconds", "steps", "training_flops", "parameters")
                 },
@@ -91,6 +92,11 @@ def main() -> None:
         },
         given.out,
     )
+
+
+def rules_of(view: RunView) -> dict[str, Any]:
+    """The options of the game; the judge stands in `given`, by its hash and not by its place."""
+    return {k: v for k, v in view.spec["recipe"]["task"]["config"].items() if k != "judge"}
 
 
 def standing(view: RunView, threads: int) -> dict[str, dict[str, float]]:

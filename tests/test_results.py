@@ -122,8 +122,8 @@ def test_a_game_that_failed_says_so_beside_its_figures() -> None:
     reached = {"recall_of_real": 0.9, "precision_of_real": 0.9, "novelty": 1.0, "precision": 0.9}
     _, note = _ended("%", 0.9, 0.9, **reached, recall=0.01).notes
     assert note == (
-        "It has collapsed: 1 % of real samples lie among made ones, where 90 % lie among other "
-        "real ones"
+        "It has collapsed, or not learned enough: 1 % of real samples lie among made ones, where "
+        "90 % lie among other real ones; a longer --budget may help"
     )
     assert _ended("%", 0.9, 0.9, **reached, recall=0.8).notes == ["cut short"]
 

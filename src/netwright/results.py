@@ -141,8 +141,8 @@ def _ended(view: RunView) -> Mapping[str, Any]:
 FEW = 50
 """Samples below which a figure is said to stand on few."""
 WORSE = 0.03
-"""How far a share may end behind its best without a word, and no less than two samples; another
-figure may by a tenth of it."""
+"""How far a share may end behind its best without a word, and no less than two samples or two
+standard errors; another figure may by a tenth of it."""
 
 
 def _few(part: str, count: int) -> list[str]:
@@ -158,7 +158,8 @@ def _past_its_best(
     if not best or last is None:
         return []
     then, now = number(best["value"]), number(last["value"])
-    slack = max(WORSE, 2 / max(1, count)) if last["unit"] == "%" else 0.1 * abs(then)
+    chance = 2 * math.sqrt(max(0.0, then * (1 - then)) / max(1, count))
+    slack = max(WORSE, 2 / max(1, count), chance) if last["unit"] == "%" else 0.1 * abs(then)
     if not (math.isfinite(then) and math.isfinite(now)) or abs(now - then) <= slack or then == 0:
         return []
     was, ended = (in_words("", v, last["unit"]).strip() for v in (then, now))

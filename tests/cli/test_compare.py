@@ -28,7 +28,8 @@ def test_a_contest_gives_a_table_a_verdict_a_report_and_the_next_step(say: Say) 
     assert [len(row.values) for row in verdict.candidates] == [2, 2]
     assert verdict.verdict in said.out
     assert verdict.command == (
-        "netwright compare digits --candidates mlp/tiny,mlp/small --budget 5steps --seeds 2"
+        "netwright compare digits --candidates mlp/tiny,mlp/small --budget 5steps --seeds 2 "
+        "--threads 1"
     )
     for number in range(1, 5):
         assert f"[{number}/4] mlp/" in said.err

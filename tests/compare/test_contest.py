@@ -201,7 +201,7 @@ def test_what_cannot_be_measured_is_told_and_stays_empty(
 def test_the_frontiers_axis_is_the_one_that_is_named(tmp_path: Path) -> None:
     found = held(tmp_path / "contest", axis="parameters", seeds=1)
     assert found.verdict.cost == "parameters"
-    assert found.verdict.command.endswith("--budget 3steps --seeds 1 --cost parameters")
+    assert found.verdict.command.endswith("--seeds 1 --cost parameters --threads 1")
     with pytest.raises(InputError) as raised:
         held(tmp_path / "other", axis="latncy")
     assert raised.value.sentence.startswith("no cost axis 'latncy': there are energy, forward")

@@ -163,7 +163,7 @@ def hold(
     judged = [e.figure for many in ended.values() for e in many] + [f.figure for f in floors]
     figure = next((f for f in judged if f), None)
     names = None if candidates is None else ",".join(p.name for p in planned)
-    command = planning.command(target, names, data, columns, recipe, budget, seeds, axis)
+    command = planning.command(target, names, data, columns, recipe, budget, seeds, axis, threads)
     steps = {n: [int(e.cost["steps"]) for e in many if e.cost] for n, many in ended.items()}
     contest = Contest(
         task=task_name,

@@ -186,6 +186,7 @@ def command(
     budget: str,
     seeds: int,
     axis: str,
+    threads: int,
 ) -> str:
     """The command that makes a contest again; files by their last part, for no path leaves."""
     words = ["netwright", "compare", target]
@@ -195,6 +196,7 @@ def command(
     words += ["--recipe", recipe.name] if recipe is not None else []
     words += ["--budget", budget, "--seeds", str(seeds)]
     words += ["--cost", axis] if axis != "forward_flops" else []
+    words += ["--threads", str(threads)]
     return shlex.join(words)
 
 

@@ -72,7 +72,7 @@ def write_contest_page(folder: Path) -> Path:
         granted=any(s.granted is not None for net in done for s in net.row.spent),
         chosen=best is not None and best.row.chosen,
         best=bool(best and best.runs),
-        use=usage(verdict.task, f"{folder.name}/{_shown_run(verdict, best)[0].folder}")
+        use=usage(verdict.task, f"{facts.place(folder)}/{_shown_run(verdict, best)[0].folder}")
         if best and best.runs
         else "",
         versions=facts.versions(views[0].determinism) if views else [],

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from netwright import registry
@@ -87,6 +88,12 @@ def subject(view: RunView) -> Subject:
     if type(threads) is int:  # they change the last digits
         command += f" --threads {threads}"
     return Subject(name, families, task, data, budget, seed, command)
+
+
+def place(folder: Path) -> str:
+    """As somebody would name it who stands where it was trained; no other folder is told."""
+    inside = folder.absolute().parent.name == "runs"
+    return f"runs/{folder.name}" if inside else folder.name
 
 
 def figures(view: RunView, task: str) -> Figures:

@@ -42,17 +42,11 @@ def write_run_page(folder: Path) -> Path:
         training=training(cost),
         energy_note=str(cost.get("energy_note", "")) if cost.get("energy") is None else "",
         uncounted=[str(u) for u in cost.get("uncounted", ())],
-        run=_place(folder),
-        use=usage(about.task, _place(folder)),
+        run=facts.place(folder),
+        use=usage(about.task, facts.place(folder)),
         run_id=view.id,
         versions=facts.versions(view.determinism),
     )
-
-
-def _place(folder: Path) -> str:
-    """As somebody would name it who stands where it was trained; no other folder is told."""
-    inside = folder.absolute().parent.name == "runs"
-    return f"runs/{folder.name}" if inside else folder.name
 
 
 def last_exhibits(view: RunView) -> list[Piece]:

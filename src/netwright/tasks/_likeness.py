@@ -127,8 +127,10 @@ def failures(value: Mapping[str, float]) -> list[str]:
     recall, precision = (value[k] / max(value[f"{k}_of_real"], 0.01) for k in NEARNESS)
     if recall < LOW and precision > 2 * recall:
         lines.append(
-            f"It has collapsed: {100 * value['recall']:.0f} % of real samples lie among made ones, "
-            f"where {100 * value['recall_of_real']:.0f} % lie among other real ones."
+            f"It has collapsed, or not learned enough: {100 * value['recall']:.0f} % of real "
+            "samples lie among made ones, where "
+            f"{100 * value['recall_of_real']:.0f} % lie among other real ones; a longer --budget "
+            "may help."
         )
     if precision < LOW:
         lines.append(

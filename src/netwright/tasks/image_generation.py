@@ -91,7 +91,7 @@ class ImageGeneration(JudgedGame):
     ) -> Sequence[Exhibit]:
         """Made pictures, ways between noises, nearest training pictures, and what figures say."""
         device = device_of(nets["generator"])
-        title = "made pictures" + (", a column for each class" if self._across() else "")
+        title = "made pictures" + (", a class in each column" if self._across() else "")
         shown = [self._sheet(title, nets, SHOWN, generator)]
         stored, _ = self._stored(data.parts[part], device, SHOWN)
         shown.append(_pictures("real pictures of the same data", stored))
@@ -111,10 +111,11 @@ class ImageGeneration(JudgedGame):
         return _pictures(title, x, across)
 
     def _across(self) -> int | None:
-        """A column for each class, where there are a few of them."""
-        if not self.conditional or self.labels is None:
+        """A column for each class, several for each of very few; None where they are many."""
+        if not self.conditional or self.labels is None or len(self.labels.names) > COLUMNS:
             return None
-        return len(self.labels.names) if len(self.labels.names) <= COLUMNS else None
+        count = len(self.labels.names)
+        return count * max(1, COLUMNS // 2 // count)
 
     def _way(self, nets: Nets, generator: Generator, device: torch.device, label: int) -> Tensor:
         ends = self.typical(nets["generator"], self.noise(2, generator, device))
