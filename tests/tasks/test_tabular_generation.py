@@ -119,6 +119,10 @@ def test_copies_teach_as_much_as_real_rows_and_shuffled_ones_do_not() -> None:
     assert good["f1_on_real"].value > 0.9
     assert bad["f1_on_made"].value < 0.8
     assert good["pairwise"].value < bad["pairwise"].value
+    assert not task.remarks({name: figure.value for name, figure in good.items()})
+    (remark,) = task.remarks({"f1_on_made": 0.47, "f1_on_real": 0.62})
+    assert "an F1 of 47 % from them and of 62 % from as many real ones" in remark
+    assert not task.remarks({})
     shown = task.exhibits({"generator": Copier(encoded)}, data, "validation", Generator())
     assert [e.kind for e in shown] == ["text", "text", "table"]
 

@@ -27,6 +27,8 @@ AT_ONCE = 10_000
 """Rows that are made at once."""
 MOST = 20_000
 """Rows of a draw, and rows that a learner is fitted on, at most."""
+POOR = 0.8
+"""Share of what real rows teach below which made ones are said to teach little."""
 SHOWN, FEW = 12, 3
 """Rows that the report shows, at the end and at each time."""
 
@@ -76,6 +78,17 @@ class TabularGeneration(GameTask):
         )
         self._rows: dict[int, Rows] = {}
         self._on_real: dict[str, dict[str, Figure]] = {}
+
+    @classmethod
+    def remarks(cls, values: Mapping[str, float]) -> Sequence[str]:
+        """That made rows teach far less than real ones."""
+        made, real = values.get("f1_on_made", 1.0), values.get("f1_on_real", 0.0)
+        if made >= POOR * real:
+            return ()
+        return (
+            f"Made rows teach little: a learner reaches an F1 of {100 * made:.0f} % from them and "
+            f"of {100 * real:.0f} % from as many real ones; a longer --budget may help.",
+        )
 
     def roles(self) -> Mapping[str, Role]:
         """Two players, both told a word where training is by sampling."""
