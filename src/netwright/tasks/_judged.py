@@ -4,8 +4,8 @@ The judge is a role that is *given*: a network out of its own finished run, froz
 hash of its weights. Its last pooled features are the space in which made and real samples are
 compared. Where there is none, means over fields of the samples are.
 
-A class enters twice. The discriminator's score is told it (Miyato & Koyama 2018); and beside the
-score, without being told, the discriminator names the class of real samples, and the generator
+The discriminator's score is told the class (Miyato & Koyama 2018). Where `classify` is above 0, it
+also names the class of real samples beside the score, without being told, and the generator
 minimises the cross entropy of what its own are taken for (Odena et al. 2017).
 Dimensions: b batch, n samples, d features, k classes.
 """
